@@ -1,0 +1,171 @@
+"""Writing files so that nothing is half-written and nothing is lost, and reading JSON with limits."""
+
+import json
+import math
+import os
+import re
+import stat
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import accumulate
+from pathlib import Path
+
+from genotools.errors import DataError, OutputExistsError
+
+__all__ = ["check_output", "read_json", "replacing", "to_json", "write_json", "write_text"]
+
+MAX_JSON_BYTES = 16 * 1024 * 1024
+MAX_JSON_DEPTH = 64
+
+# A string (possibly without its end), or anything else that is not a bracket.
+NOT_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^][{}"]++', re.DOTALL)
+
+
+def check_output(path: Path | str, *, force: bool = False) -> Path:
+    """Return ``path`` once it is clear that it may be written: free, or ``force``; its folder exists."""
+    path = Path(path)
+    try:
+        exists = path.exists()
+    except OSError as error:  # e.g. a name that is too long
+        raise DataError(f"{path}: {error.strerror or error}.") from error
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, a file was expected.")
+    if exists and not path.is_file():  # replacing a device such as /dev/null would destroy it
+        raise DataError(f"{path} is not an ordinary file.")
+    if exists and not force:
+        raise OutputExistsError(path)
+    if not path.parent.is_dir():
+        raise DataError(f"{path}: the folder {path.parent} does not exist.")
+    if not os.access(path.parent, os.W_OK):
+        raise DataError(f"{path}: the folder {path.parent} cannot be written to.")
+    return path
+
+
+@contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success it is flushed and renamed to ``path``.
+
+    On any error, Ctrl-C included, the temporary file is removed and what was at ``path`` stays.
+    """
+    path = Path(path).resolve()  # a link stays a link; what it points to is replaced
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:32]}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(_mode_of(path))
+        _flush_to_disk(temporary)
+        temporary.replace(path)
+        _flush_to_disk(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _mode_of(path: Path) -> int:
+    """Return the permissions that ``path`` has, or that an ordinary open() would give it; mkstemp's are private."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        umask = os.umask(0)
+        os.umask(umask)
+        return 0o666 & ~umask
+
+
+def _flush_to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write ``text`` as UTF-8 in one step: readers see the old file or the new one."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def to_json(value: object) -> str:
+    """Return ``value`` as indented JSON with a final newline; NaN and infinity are refused."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path: Path | str, value: object) -> None:
+    """Write ``value`` as JSON in one step."""
+    write_text(path, to_json(value))
+
+
+def read_json(path: Path | str, *, max_bytes: int = MAX_JSON_BYTES) -> object:
+    """Read a JSON file that may be hostile.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, larger than ``max_bytes``, not UTF-8, not JSON (with line and column), nested
+        deeper than 64 levels, or holds a key twice, a number beyond floats, or half a surrogate pair.
+    """
+    path = Path(path)
+    try:
+        size_bytes = path.stat().st_size
+        if size_bytes > max_bytes:
+            raise DataError(f"{path}: {size_bytes:,} bytes, at most {max_bytes:,} are read.")
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)  # a device or a growing file has more than its size says
+        if len(data) > max_bytes:
+            raise DataError(f"{path}: more than {max_bytes:,} bytes, at most {max_bytes:,} are read.")
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text (byte {error.start}).") from error
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}.") from error
+    return parse_json(text, where=path)
+
+
+def parse_json(text: str, *, where: Path | str, max_depth: int = MAX_JSON_DEPTH) -> object:
+    """Parse JSON text with the checks of :func:`read_json`; ``where`` names it in errors."""
+    depth = _nesting_depth(text)
+    if depth > max_depth:
+        raise DataError(f"{where}: nested {depth:,} levels deep, at most {max_depth} are read.")
+
+    def without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        result = dict(pairs)
+        if len(result) < len(pairs):
+            counts = Counter(key for key, _ in pairs)
+            repeated = [repr(key[:60]) for key, count in counts.items() if count > 1]
+            raise DataError(f"{where}: key {', '.join(repeated[:5])} appears twice in one object.")
+        return result
+
+    def refuse_constant(name: str) -> object:
+        raise DataError(f"{where}: {name} is not JSON.")
+
+    def finite(number: str) -> float:
+        value = float(number)
+        if math.isinf(value):
+            raise DataError(f"{where}: the number {number[:60]} is too large.")
+        return value
+
+    try:
+        value: object = json.loads(
+            text, object_pairs_hook=without_repeats, parse_constant=refuse_constant, parse_float=finite
+        )
+        if "\\ud" in text.lower():  # the only way that half a surrogate pair, which is no text, gets in
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{where}: not valid JSON, line {error.lineno} column {error.colno}: {error.msg}."
+        ) from error
+    except UnicodeEncodeError as error:
+        raise DataError(f"{where}: holds half a surrogate pair, which is not text.") from error
+    except ValueError as error:  # e.g. an integer of a million digits
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{where}: not valid JSON: {error}.") from error
+
+
+def _nesting_depth(text: str) -> int:
+    """Return the deepest nesting of brackets outside strings; the parser itself would exhaust the stack."""
+    brackets = NOT_BRACKETS.sub("", text)
+    return max(accumulate(1 if bracket in "[{" else -1 for bracket in brackets), default=0)
