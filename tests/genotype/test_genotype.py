@@ -1,0 +1,100 @@
+"""Genotypes as values: equal by form, unchangeable, with notes that do not count."""
+
+import copy
+import pickle
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import genotools
+from genotools.errors import DataError
+from genotools.genotype import GENOME_NAS, ConvCell, Genotype, RecurrentCell
+from genotools.testing.strategies import genotypes
+
+Shuffle = Callable[[Genotype, np.random.Generator], Genotype]
+
+
+@given(genotypes(), genotypes(), st.integers(0, 2**32))
+def test_equality_digest_and_hash_agree(first: Genotype, second: Genotype, seed: int) -> None:
+    for other in (second, first.canonical(), first.with_meta(seed=seed)):
+        assert (first == other) == (first.digest == other.digest)
+        if first == other:
+            assert hash(first) == hash(other)
+    assert first == first.canonical()
+    assert first != first.digest
+    assert len({first, first.canonical(), first.with_meta(seed=seed)}) == 1
+
+
+@given(genotypes())
+def test_canonical_form_is_idempotent_and_keeps_space_and_notes(genotype: Genotype) -> None:
+    canonical = genotype.canonical()
+    assert canonical.canonical().to_json() == canonical.to_json()
+    assert canonical.digest == genotype.digest
+    assert (canonical.space, canonical.meta) == (genotype.space, genotype.meta)
+
+
+def test_shuffled_genotypes_are_equal(shuffled: Shuffle) -> None:
+    rng = np.random.default_rng(0)
+    genotype = GENOME_NAS.sample(rng=rng)
+    others = [shuffled(genotype, rng) for _ in range(50)]
+    assert len({genotype, *others}) == 1
+    assert len({other.normal.edges for other in others}) > 40
+
+
+def test_genotypes_cannot_be_changed() -> None:
+    genotype = GENOME_NAS.sample(rng=np.random.default_rng(0)).with_meta(notes=["a"], run={"seed": 1})
+    for name in ("normal", "reduce", "recurrent", "space", "digest", "meta", "colour"):
+        with pytest.raises(AttributeError):
+            setattr(genotype, name, None)
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        genotype.meta["notes"] = 1  # type: ignore[index]
+    run = genotype.meta["run"]
+    assert isinstance(run, dict)
+    run["seed"] = 2
+    assert genotype.meta["run"] == {"seed": 1}
+
+
+def test_notes_are_copied_when_given() -> None:
+    notes = {"list": [1]}
+    genotype = GENOME_NAS.sample(rng=np.random.default_rng(0)).with_meta(**notes)
+    notes["list"].append(2)
+    assert genotype.meta == {"list": [1]}
+    assert genotype.with_meta(more=True).meta == {"list": [1], "more": True}
+
+
+def test_genotypes_can_be_copied_and_sent_to_other_processes() -> None:
+    genotype = GENOME_NAS.sample(rng=np.random.default_rng(0)).with_meta(a={"b": 1})
+    assert genotype.normal.graph is not None
+    for other in (copy.copy(genotype), copy.deepcopy(genotype), pickle.loads(pickle.dumps(genotype))):  # noqa: S301
+        assert other.to_json() == genotype.to_json()
+
+
+def test_cells_of_the_wrong_kind_are_refused() -> None:
+    pair = ConvCell([(0, 2, "skip_connect"), (1, 2, "skip_connect")])
+    with pytest.raises(TypeError, match="recurrent must be a RecurrentCell, not ConvCell"):
+        Genotype(pair, pair, pair)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="reduce must be a ConvCell, not RecurrentCell"):
+        Genotype(pair, RecurrentCell([(0, "tanh")]), pair)  # type: ignore[arg-type]
+
+
+def test_circular_and_bottomless_notes_are_refused() -> None:
+    genotype = GENOME_NAS.sample(rng=np.random.default_rng(0))
+    circle: list[object] = []
+    circle.append(circle)
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    for bad in (circle, deep):
+        with pytest.raises(DataError, match="meta"):
+            genotype.with_meta(bad=bad)
+
+
+def test_the_everyday_names_are_at_the_top() -> None:
+    assert genotools.Genotype is Genotype
+    assert genotools.GENOME_NAS is GENOME_NAS
+    assert "Genotype" in dir(genotools)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = genotools.nonsense
