@@ -1,0 +1,232 @@
+"""The network of a genotype: stem, cells, recurrent cell, head.
+
+Base codes go in, logits come out; the one-hot is made inside, on the device. Names of parameters are documented in
+:mod:`genotools.nn.weights`. Reference: Scheppach et al., section III.
+"""
+
+import inspect
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from genotools.genotype.cells import ConvCell
+from genotools.genotype.genotype import Genotype
+from genotools.genotype.macro import Macro, Stage
+from genotools.genotype.task import Task, TaskKind
+from genotools.nn.conv_cell import ConvCellModule
+from genotools.nn.ops import stem
+from genotools.nn.recurrent_cell import INIT_RANGE, RecurrentCellModule
+
+__all__ = ["GenomeNet", "Head", "activate"]
+
+N_BASES = 4
+
+
+def activate(logits: Tensor, kind: TaskKind) -> Tensor:
+    """Return the predictions that ``logits`` of shape ``(..., K)`` stand for.
+
+    Probabilities for ``multilabel`` (sigmoid) and ``multiclass`` (softmax), the logits themselves for
+    ``regression``, their exponential for ``counts``.
+    """
+    match kind:
+        case TaskKind.MULTILABEL:
+            return torch.sigmoid(logits)
+        case TaskKind.MULTICLASS:
+            return torch.softmax(logits, dim=-1)
+        case TaskKind.REGRESSION:
+            return logits
+        case TaskKind.COUNTS:
+            return torch.exp(logits)
+
+
+class Head(nn.Module):
+    """Dropout, hidden layer, ReLU, output layer; on all positions together, or on each alone.
+
+    ``hidden`` starts uniform in -0.04 to 0.04 with zero bias, ``output`` as PyTorch does.
+    """
+
+    def __init__(self, n_positions: int, channels: int, macro: Macro, task: Task) -> None:
+        super().__init__()
+        self.per_position = task.per_position
+        self.dropout = nn.Dropout(macro.head_dropout)
+        self.hidden = nn.Linear(channels if task.per_position else n_positions * channels, macro.head_hidden)
+        self.output = nn.Linear(macro.head_hidden, task.n_outputs)
+        nn.init.uniform_(self.hidden.weight, -INIT_RANGE, INIT_RANGE)
+        nn.init.zeros_(self.hidden.bias)
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        """Return logits ``(N, K)``, or ``(N, P, K)`` per position, for ``sequence`` ``(T, N, H)``."""
+        x = sequence.transpose(0, 1)  # (N, T, H)
+        if not self.per_position:
+            x = x.flatten(1)  # (N, T * H), time-major
+        logits: Tensor = self.output(torch.relu(self.hidden(self.dropout(x))))
+        return logits
+
+
+class GenomeNet(nn.Module):
+    """The network of one genotype in one macro-architecture for one task.
+
+    Made by :func:`genotools.nn.build`, which seeds the initialisation. Dropout is off except in the head until
+    :meth:`set_dropout` is called; in evaluation mode it never acts.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from genotools import GENOME_NAS, Macro, Task, build
+    >>> genotype = GENOME_NAS.sample(rng=np.random.default_rng(0))
+    >>> network = build(genotype, Macro.small(200), Task(3), seed=0).eval()
+    >>> network(torch.zeros(2, 200, dtype=torch.uint8)).shape
+    torch.Size([2, 3])
+    """
+
+    bases: Tensor
+
+    def __init__(self, genotype: Genotype, macro: Macro, task: Task) -> None:
+        super().__init__()
+        self.genotype = genotype
+        self.macro = macro
+        self.task = task
+        stages = macro.stages(genotype.normal.n_nodes, genotype.reduce.n_nodes)
+        # Not a weight: it comes with the class, not with a checkpoint.
+        self.register_buffer("bases", torch.arange(N_BASES, dtype=torch.uint8)[:, None], persistent=False)
+        self.stem = stem(macro.stem_channels, macro.stem_kernel)
+        self.cells = nn.ModuleList(self._make_cell(stage) for stage in stages)
+        last = stages[-1]
+        channels = last.channels * self._cell_of(last).n_nodes
+        self.recurrent = RecurrentCellModule(genotype.recurrent, channels) if macro.recurrent else None
+        self.head = Head(last.out_length, channels, macro, task)
+
+    def _cell_of(self, stage: Stage) -> ConvCell:
+        return self.genotype.normal if stage.layer.cell == "normal" else self.genotype.reduce
+
+    def _make_cell(self, stage: Stage) -> ConvCellModule:
+        return ConvCellModule(self._cell_of(stage), stage, shifted=self.macro.shifted_reduction)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return logits ``(N, K)``, or ``(N, P, K)`` for a task per position.
+
+        Parameters
+        ----------
+        codes
+            Base codes, uint8, ``(N, macro.length)``: A, C, G, T are 0 to 3; everything above is unknown and
+            becomes a zero column.
+
+        Raises
+        ------
+        ValueError
+            If the type or the shape is another.
+        """
+        return self.forward_with_states(codes)[0]
+
+    def forward_with_states(self, codes: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the logits and the recurrent states ``(T, N, H)``, None without a recurrent cell.
+
+        The states are what the slowness penalty is taken of.
+        """
+        return self._run(self.one_hot(codes))
+
+    def forward_one_hot(self, x: Tensor) -> Tensor:
+        """Return the logits for a one-hot ``(N, 4, macro.length)``, through which gradients can flow.
+
+        Raises
+        ------
+        ValueError
+            If the type is no float or the shape is another.
+        """
+        if not x.is_floating_point() or x.dim() != 3 or x.shape[1:] != (N_BASES, self.macro.length):
+            raise ValueError(
+                f"one-hot must be floats of shape (N, {N_BASES}, {self.macro.length}), "
+                f"not {_name(x)}. Base codes go to forward."
+            )
+        return self._run(x)[0]
+
+    def one_hot(self, codes: Tensor) -> Tensor:
+        """Return base codes ``(N, L)`` as ``(N, 4, L)`` in the precision of the weights."""
+        if codes.dtype != torch.uint8 or codes.dim() != 2 or codes.shape[1] != self.macro.length:
+            raise ValueError(
+                f"codes must be uint8 of shape (N, {self.macro.length}), not {_name(codes)}. "
+                f"The network takes windows of {self.macro.length} bp."
+            )
+        return (codes[:, None, :] == self.bases).to(self.head.output.weight.dtype)
+
+    def _run(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        before = last = self.stem(x)
+        for cell in self.cells:
+            before, last = last, cell(before, last)
+        sequence = last.permute(2, 0, 1)  # (T, N, H)
+        if self.recurrent is None:
+            return self.head(sequence), None
+        states = self.recurrent.unroll(sequence)
+        return self.head(states), states
+
+    def predict_probs(self, codes: Tensor) -> Tensor:
+        """Return what :func:`activate` makes of the logits, in evaluation mode and without gradients.
+
+        The mode the network was in is put back.
+        """
+        was_training = self.training
+        self.eval()
+        try:
+            with torch.inference_mode():
+                return activate(self(codes), self.task.kind)
+        finally:
+            self.train(was_training)
+
+    def set_dropout(
+        self,
+        *,
+        drop_path: float | None = None,
+        dropout_x: float | None = None,
+        dropout_h: float | None = None,
+        head: float | None = None,
+    ) -> None:
+        """Set the rates that act in training; what is None stays as it is.
+
+        Parameters
+        ----------
+        drop_path
+            Probability that an edge of a convolutional cell gives zero for a sequence.
+        dropout_x, dropout_h
+            Variational dropout of the recurrent cell's inputs and states.
+        head
+            Dropout in front of the head.
+
+        Raises
+        ------
+        ValueError
+            If a rate is not in [0, 1).
+        """
+        rates = {"drop_path": drop_path, "dropout_x": dropout_x, "dropout_h": dropout_h, "head": head}
+        for name, rate in rates.items():
+            if rate is not None and not 0 <= rate < 1:
+                raise ValueError(f"{name} is {rate}, it must be in [0, 1).")
+        if drop_path is not None:
+            for cell in self.cells:
+                cast(ConvCellModule, cell).drop_path = drop_path
+        if self.recurrent is not None:
+            if dropout_x is not None:
+                self.recurrent.dropout_x = dropout_x
+            if dropout_h is not None:
+                self.recurrent.dropout_h = dropout_h
+        if head is not None:
+            self.head.dropout.p = head
+
+    def compile_parts(self, *, backend: str = "inductor") -> None:
+        """Let ``torch.compile`` translate each conv cell and one position of the recurrent cell, in place.
+
+        The parts, not the whole: one position is translated once instead of T times over, and names of parameters
+        stay as they are. Translation happens at the first calls; on a CPU it takes minutes.
+        """
+        # Cells share their code, whose compiled forms PyTorch counts together: 8 in all, then it stops compiling.
+        # They come in training and evaluation, with and without gradients and dropout, for several batch sizes.
+        options = {"isolate_recompiles": True, "recompile_limit": 32}
+        known = inspect.signature(torch.compile).parameters  # PyTorch 2.6 has neither
+        options = {name: value for name, value in options.items() if name in known}
+        parts = [*self.cells] if self.recurrent is None else [*self.cells, self.recurrent]
+        for part in parts:
+            part.compile(backend=backend, **options)
+
+
+def _name(x: Tensor) -> str:
+    return f"{str(x.dtype).removeprefix('torch.')} of shape {tuple(x.shape)}"
