@@ -1,0 +1,226 @@
+"""The HDF5 layout of a sequence store: reading with every check, and the digest of its content."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from genotools.errors import DataError
+from genotools.files import parse_json
+
+__all__ = [
+    "FORMAT",
+    "SPLITS",
+    "VERSION",
+    "Contents",
+    "bytes_for_bases",
+    "bytes_for_labels",
+    "combined_digest",
+    "content_digest",
+    "is_store",
+    "read_contents",
+]
+
+FORMAT = "genotools/store"
+VERSION = 1
+SPLITS = ("train", "valid", "test")
+DTYPES = {
+    "bases": "uint8",
+    "unknown": "int64",
+    "labels": "uint8",
+    "contigs": "int32",
+    "starts": "int64",
+    "splits": "uint8",
+}
+TEXTS = ("names", "groups", "contig_names")
+_HASH_BLOCK_ROWS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """The arrays of one store as they lie in the file; ``bases`` and ``labels`` are memory maps."""
+
+    length: int
+    bases: NDArray[np.uint8]
+    unknown: NDArray[np.int64]
+    labels: NDArray[np.uint8]
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    contig_names: tuple[str, ...]
+    contigs: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    splits: NDArray[np.uint8]
+    provenance: dict[str, Any]
+    digest: str
+
+
+def bytes_for_bases(length: int) -> int:
+    """Return the bytes that a row of ``length`` bases takes."""
+    return -(-length // 4)
+
+
+def bytes_for_labels(n_labels: int) -> int:
+    """Return the bytes that a row of ``n_labels`` labels takes."""
+    return -(-n_labels // 8)
+
+
+def read_contents(path: Path) -> Contents:
+    """Read and check a store; see :meth:`genotools.data.store.SequenceStore.open`."""
+    try:
+        with h5py.File(path, "r") as file:
+            _check_kind(path, file)
+            faults = _structural_faults(file)
+            if faults:
+                raise DataError.from_faults(path, faults)
+            contents = _read(path, file)
+    except DataError:
+        raise
+    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+    faults = _value_faults(contents)
+    if faults:
+        raise DataError.from_faults(path, faults)
+    return contents
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    if isinstance(error, OSError) and error.errno:
+        return DataError(f"{path}: {os.strerror(error.errno)}.")
+    if not path.is_file():
+        return DataError(f"{path}: no such file.")
+    if not h5py.is_hdf5(path):
+        return DataError(f"{path}: not an HDF5 file, so not a sequence store.")
+    return DataError(f"{path}: the HDF5 file is damaged or cut off ({error}).")
+
+
+def is_store(file: h5py.File) -> bool:
+    """Say whether an HDF5 file calls itself a sequence store, of whatever version."""
+    return str(file.attrs.get("format")) == FORMAT
+
+
+def _check_kind(path: Path, file: h5py.File) -> None:
+    if not is_store(file):
+        raise DataError(
+            f"{path}: HDF5, but not a sequence store (no attribute format={FORMAT!r}); it holds "
+            f"{', '.join(sorted(file)[:10]) or 'nothing'}."
+        )
+    version = file.attrs.get("version")
+    if np.ndim(version) or version != VERSION:
+        raise DataError(f"{path}: store version {version}, this genotools reads version {VERSION}.")
+
+
+def _structural_faults(file: h5py.File) -> list[str]:
+    faults = [f"dataset {name!r} is missing" for name in (*DTYPES, *TEXTS, "provenance") if name not in file]
+    faults += [f"attribute {name!r} is missing" for name in ("length", "digest") if name not in file.attrs]
+    if faults:
+        return faults
+    length = file.attrs["length"]
+    if not isinstance(length, int | np.integer) or length < 1:
+        return [f"attribute 'length' is {length}, a whole number of bases was expected"]
+    if any(not isinstance(file[name], h5py.Dataset) for name in (*DTYPES, *TEXTS, "provenance")):
+        return ["groups where datasets were expected"]
+    if any(file[name].shape is None for name in (*DTYPES, *TEXTS, "provenance")):
+        return ["datasets without a shape"]
+    n_rows, n_labels = file["splits"].size, file["names"].size
+    shapes: dict[str, tuple[int, ...]] = {
+        "bases": (n_rows, bytes_for_bases(int(length))),
+        "unknown": (file["unknown"].size,),
+        "labels": (n_rows, bytes_for_labels(n_labels)),
+        "names": (n_labels,),
+        "groups": (n_labels,),
+        "contig_names": (file["contig_names"].size,),
+        "contigs": (n_rows,),
+        "starts": (n_rows,),
+        "splits": (n_rows,),
+        "provenance": (),
+    }
+    for name, shape in shapes.items():
+        dataset = file[name]
+        if dataset.shape != shape:
+            faults.append(f"{name} has shape {dataset.shape}, {shape} was expected")
+        if name in DTYPES and dataset.dtype != np.dtype(DTYPES[name]).newbyteorder("<"):
+            faults.append(f"{name} is {dataset.dtype}, {DTYPES[name]} was expected")
+        if name not in DTYPES and h5py.check_string_dtype(dataset.dtype) is None:
+            faults.append(f"{name} is {dataset.dtype}, text was expected")
+        if dataset.chunks is not None or dataset.external or dataset.is_virtual:
+            faults.append(f"{name} is not contiguous in the file, so it cannot be memory-mapped")
+    return faults
+
+
+def _read(path: Path, file: h5py.File) -> Contents:
+    provenance = parse_json(str(file["provenance"].asstr()[()]), where=f"{path}: provenance")
+    if not isinstance(provenance, dict):
+        raise DataError(f"{path}: provenance is not a JSON object.")
+    return Contents(
+        length=int(file.attrs["length"]),
+        bases=_mapped(path, file["bases"]),
+        unknown=file["unknown"][()],
+        labels=_mapped(path, file["labels"]),
+        names=_texts(file["names"]),
+        groups=_texts(file["groups"]),
+        contig_names=_texts(file["contig_names"]),
+        contigs=file["contigs"][()],
+        starts=file["starts"][()],
+        splits=file["splits"][()],
+        provenance=provenance,
+        digest=str(file.attrs["digest"]),
+    )
+
+
+def _texts(dataset: h5py.Dataset) -> tuple[str, ...]:
+    return tuple(str(text) for text in dataset.asstr()[()])
+
+
+def _mapped(path: Path, dataset: h5py.Dataset) -> NDArray[np.uint8]:
+    offset = dataset.id.get_offset()
+    if dataset.size == 0 or offset is None:  # HDF5 gives no room to an empty dataset
+        return np.zeros(dataset.shape, dtype=np.uint8)
+    if offset + dataset.size > path.stat().st_size:
+        raise DataError(f"{path}: cut off: {dataset.name[1:]} should end at byte {offset + dataset.size:,}.")
+    # A plain ndarray over the map: indexing np.memmap itself costs Python calls in every batch.
+    return np.asarray(np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=dataset.shape))
+
+
+def _value_faults(contents: Contents) -> list[str]:
+    faults = []
+    n_rows = len(contents.splits)
+    if n_rows and contents.splits.max() >= len(SPLITS):
+        faults.append(f"splits holds {contents.splits.max()}, 0 to {len(SPLITS) - 1} were expected")
+    n_contigs = len(contents.contig_names)
+    if n_rows and not -1 <= contents.contigs.min() <= contents.contigs.max() < n_contigs:
+        faults.append(f"contigs points outside the {n_contigs} contig names")
+    unknown = contents.unknown
+    if unknown.size and not (
+        unknown[0] >= 0 and unknown[-1] < n_rows * contents.length and (np.diff(unknown) > 0).all()
+    ):
+        faults.append("unknown is not ascending, or points outside the rows")
+    return faults
+
+
+def combined_digest(length: int, texts: Sequence[Sequence[str]], array_digests: dict[str, str]) -> str:
+    """Return the store's digest from its texts and the SHA-256 of each of its arrays."""
+    document = {"length": length, "texts": [list(text) for text in texts], "arrays": array_digests}
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def content_digest(contents: Contents) -> str:
+    """Return the digest over everything but the provenance; it reads every byte once."""
+    arrays = {name: getattr(contents, name) for name in DTYPES}
+    texts = (contents.names, contents.groups, contents.contig_names)
+    return combined_digest(contents.length, texts, {name: _sha256(array) for name, array in arrays.items()})
+
+
+def _sha256(array: NDArray[Any]) -> str:
+    digest = hashlib.sha256()
+    for first in range(0, len(array), _HASH_BLOCK_ROWS):
+        block = array[first : first + _HASH_BLOCK_ROWS]
+        digest.update(np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<")).data)
+    return digest.hexdigest()

@@ -1,0 +1,157 @@
+"""Intervals from BED and narrowPeak text, plain or gzip, with every fault by its line."""
+
+import gzip
+import zlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genotools.data.fasta import near_names
+from genotools.errors import DataError
+
+__all__ = ["Intervals", "Regions", "read_bed", "read_text"]
+
+#: Intervals by contig: ``(n, 2)`` int64 arrays of 0-based half-open start and end.
+Intervals = Mapping[str, NDArray[np.int64]]
+
+_HEADERS = ("#", "track ", "track\t", "browser ", "browser\t")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regions:
+    """The records of one BED file in the order of its lines; ``names`` is column 4, where there is one."""
+
+    contigs: tuple[str, ...]
+    intervals: NDArray[np.int64]
+    names: tuple[str, ...] | None
+
+    def __len__(self) -> int:
+        return len(self.contigs)
+
+    def by_contig(self) -> dict[str, NDArray[np.int64]]:
+        """Return the intervals of each contig, contigs in order of appearance."""
+        rows: dict[str, list[int]] = {}
+        for row, contig in enumerate(self.contigs):
+            rows.setdefault(contig, []).append(row)
+        return {contig: self.intervals[indices] for contig, indices in rows.items()}
+
+    def by_name(self) -> dict[str, dict[str, NDArray[np.int64]]]:
+        """Return the intervals of each name and contig, names in alphabetical order."""
+        if self.names is None:
+            raise ValueError("these regions have no names (column 4).")
+        rows: dict[str, dict[str, list[int]]] = {name: {} for name in sorted(set(self.names))}
+        for row, (name, contig) in enumerate(zip(self.names, self.contigs, strict=True)):
+            rows[name].setdefault(contig, []).append(row)
+        return {
+            name: {contig: self.intervals[indices] for contig, indices in by_contig.items()}
+            for name, by_contig in rows.items()
+        }
+
+
+def read_bed(
+    path: Path | str,
+    *,
+    contigs: Mapping[str, int] | None = None,
+    unchecked: Collection[str] = (),
+    with_names: bool = False,
+) -> Regions:
+    """Read BED or narrowPeak (the first three or four columns of it).
+
+    Header lines (``#``, ``track``, ``browser``), blank lines and CRLF are accepted; columns are separated by
+    tabs, or by blanks where a line has no tab.
+
+    Parameters
+    ----------
+    path
+        Text, or gzip of it.
+    contigs
+        Lengths in bp; a record of another contig or past a contig's end is a fault.
+    unchecked
+        Contigs that may be missing from ``contigs``, since they will be left out.
+    with_names
+        Whether column 4 must be there and not empty.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, not UTF-8, holds no record, or has faulty lines (all of them counted,
+        at most 20 shown, each with its number).
+    """
+    path = Path(path)
+    reader = _Reader(contigs, frozenset(unchecked), with_names=with_names)
+    for number, line in read_text(path):
+        reader.take(number, line)
+    if reader.faults:
+        raise DataError.from_faults(path, reader.faults)
+    if not reader.contigs:
+        raise DataError(f"{path}: no record in it, BED lines (contig, start, end) were expected.")
+    return Regions(
+        contigs=tuple(reader.contigs),
+        intervals=np.array(reader.bounds, dtype=np.int64).reshape(-1, 2),
+        names=tuple(reader.names) if len(reader.names) == len(reader.contigs) else None,
+    )
+
+
+def read_text(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the numbered lines of a text file, gzip or not, without their line ends."""
+    try:
+        with path.open("rb") as file:
+            is_gzip = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rb") if is_gzip else path.open("rb") as binary:
+            for number, line in enumerate(binary, start=1):
+                yield number, line.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not text (byte {error.object[error.start]:#04x}).") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: the gzip file is damaged or cut off ({error}).") from error
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}.") from error
+
+
+class _Reader:
+    """Collects records and faults line by line."""
+
+    def __init__(
+        self, known: Mapping[str, int] | None, unchecked: frozenset[str], *, with_names: bool
+    ) -> None:
+        self.known, self.unchecked, self.with_names = known, unchecked, with_names
+        self.contigs: list[str] = []
+        self.bounds: list[tuple[int, int]] = []
+        self.names: list[str] = []
+        self.faults: list[str] = []
+
+    def take(self, number: int, line: str) -> None:
+        if not line.strip() or line.startswith(_HEADERS):
+            return
+        fields = line.split("\t") if "\t" in line else line.split()
+        fault = self._fault(fields)
+        if fault:
+            self.faults.append(f"line {number}: {fault}")
+            return
+        self.contigs.append(fields[0])
+        self.bounds.append((int(fields[1]), int(fields[2])))
+        if len(fields) > 3:
+            self.names.append(fields[3].strip())
+
+    def _fault(self, fields: list[str]) -> str | None:
+        if len(fields) < 3:
+            return (
+                f"{len(fields)} column{'s' * (len(fields) != 1)}, at least contig, start and end are needed"
+            )
+        contig, start, end = fields[0], fields[1], fields[2]
+        if not (start.isdecimal() and end.isdecimal() and len(start) < 16 and len(end) < 16):
+            return f"start {start!r} and end {end!r} must be whole numbers, 0 or more"
+        if int(start) >= int(end):
+            return f"start {start} is not below end {end}"
+        if self.with_names and (len(fields) < 4 or not fields[3].strip()):
+            return "column 4, the name, is missing"
+        if self.known is None or (contig not in self.known and contig in self.unchecked):
+            return None
+        if contig not in self.known:
+            return f"the FASTA has no contig {contig!r}. {near_names(contig, self.known)}"
+        if int(end) > self.known[contig]:
+            return f"end {end} lies past the end of {contig}, {self.known[contig]:,} bp"
+        return None

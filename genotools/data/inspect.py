@@ -1,0 +1,227 @@
+"""What a file is: sequence store, FASTA, BED, other HDF5, or numpy archive, by its content and not its name."""
+
+import zipfile
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+
+from genotools.data._layout import SPLITS, is_store
+from genotools.data.bed import read_bed, read_text
+from genotools.data.encoding import decode
+from genotools.data.fasta import Fasta
+from genotools.data.store import SequenceStore
+from genotools.errors import DataError
+
+__all__ = ["FileReport", "inspect_file"]
+
+Kind = Literal["store", "hdf5", "npz", "npy", "fasta", "bed"]
+_N_PREVIEW = 5
+_PREVIEW_BP = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReport:
+    """What was found: the kind in a word and a sentence, named facts, a table of parts, a few first rows."""
+
+    path: Path
+    kind: Kind
+    title: str
+    facts: dict[str, str | int] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    parts: tuple[tuple[str | int, ...], ...] = ()
+    preview: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """Return everything as JSON values."""
+        return {
+            "path": str(self.path),
+            "kind": self.kind,
+            "title": self.title,
+            "facts": self.facts,
+            "parts": [dict(zip(self.columns, part, strict=True)) for part in self.parts],
+            "preview": list(self.preview),
+        }
+
+
+def inspect_file(path: Path | str) -> FileReport:
+    """Say what a file is and what it holds, by its first bytes.
+
+    Raises
+    ------
+    DataError
+        If it is missing, empty, of no kind known here, or damaged.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, a file was expected.")
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}.") from error
+    if not head:
+        raise DataError(f"{path}: the file is empty.")
+    if h5py.is_hdf5(path):
+        try:
+            return _hdf5(path)
+        except OSError as error:
+            raise DataError(f"{path}: the HDF5 file is damaged or cut off ({error}).") from error
+    if head.startswith(b"\x93NUMPY"):
+        return _npy(path)
+    if zipfile.is_zipfile(path):
+        return _npz(path)
+    return _text(path)
+
+
+def _hdf5(path: Path) -> FileReport:
+    with h5py.File(path, "r") as file:
+        if not is_store(file):
+            return _other_hdf5(path, file)
+    with SequenceStore.open(path) as store:
+        rows = np.arange(min(len(store), _N_PREVIEW))
+        where = store.coordinates(rows)
+        codes = store.codes(rows)
+        n_labels = store.labels(rows).sum(axis=1)
+        preview = [
+            f"{where.contigs[row] or '-'}:{where.starts[row]}-{where.ends[row]}  {n_labels[row]} labels  "
+            f"{decode(codes[row, :_PREVIEW_BP])}{'...' if store.length > _PREVIEW_BP else ''}"
+            for row in rows
+        ]
+        return FileReport(
+            path=path,
+            kind="store",
+            title=f"sequence store of {len(store):,} windows of {store.length:,} bp with {len(store.names)} labels",
+            facts={
+                **{f"{split} rows": store.rows(split).size for split in SPLITS},
+                "genome": str(store.provenance.get("genome", "unknown")),
+                "channel order": str(store.provenance.get("channel_order", "ACGT")),
+                "digest": store.digest,
+            },
+            columns=("index", "label", "group"),
+            parts=tuple(
+                (index, name, group)
+                for index, (name, group) in enumerate(zip(store.names, store.groups, strict=True))
+            ),
+            preview=tuple(preview),
+        )
+
+
+def _other_hdf5(path: Path, file: h5py.File) -> FileReport:
+    parts: list[tuple[str | int, ...]] = []
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            layout = "contiguous" if item.chunks is None else f"chunks {item.chunks} {item.compression or ''}"
+            parts.append((name, str(item.shape), str(item.dtype), layout.strip()))
+
+    file.visititems(visit)
+    return FileReport(
+        path=path,
+        kind="hdf5",
+        title=f"HDF5 file with {len(parts)} datasets, not a sequence store",
+        facts={name: str(value)[:200] for name, value in file.attrs.items()},
+        columns=("dataset", "shape", "dtype", "layout"),
+        parts=tuple(parts),
+    )
+
+
+def _npy(path: Path) -> FileReport:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: the numpy file is damaged or holds Python objects ({error}).") from error
+    return FileReport(
+        path=path,
+        kind="npy",
+        title="numpy array",
+        facts={"shape": str(array.shape), "dtype": str(array.dtype)},
+    )
+
+
+def _npz(path: Path) -> FileReport:
+    try:
+        parts = tuple(_npz_parts(path))
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: the zip file is damaged or no numpy archive ({error}).") from error
+    if not parts:
+        raise DataError(f"{path}: a zip file without numpy arrays.")
+    return FileReport(
+        path=path,
+        kind="npz",
+        title=f"numpy archive with {len(parts)} arrays",
+        columns=("array", "shape", "dtype"),
+        parts=parts,
+    )
+
+
+def _npz_parts(path: Path) -> list[tuple[str | int, ...]]:
+    """Read the headers alone: the arrays may be larger than memory."""
+    parts: list[tuple[str | int, ...]] = []
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if not name.endswith(".npy"):
+                continue
+            with archive.open(name) as member:
+                version = np.lib.format.read_magic(member)
+                if version == (1, 0):
+                    shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+                else:
+                    shape, _, dtype = np.lib.format.read_array_header_2_0(member)
+            parts.append((name.removesuffix(".npy"), str(shape), str(dtype)))
+    return parts
+
+
+def _text(path: Path) -> FileReport:
+    lines = [line for _, line in islice(read_text(path), 50)]
+    first = next((line for line in lines if line.strip()), "")
+    if first.startswith((">", ";")):
+        return _fasta(path)
+    if any(_looks_like_bed(line) for line in lines):
+        return _bed(path, [line for line in lines if _looks_like_bed(line)][:_N_PREVIEW])
+    raise DataError(
+        f"{path}: no kind known here (sequence store, FASTA, BED, HDF5, .npy, .npz); it starts with {first[:40]!r}."
+    )
+
+
+def _looks_like_bed(line: str) -> bool:
+    fields = line.split("\t") if "\t" in line else line.split()
+    return len(fields) >= 3 and fields[1].isdecimal() and fields[2].isdecimal()
+
+
+def _fasta(path: Path) -> FileReport:
+    with Fasta(path) as fasta:
+        preview = [
+            f">{name} {decode(fasta.codes(name, 0, min(_PREVIEW_BP, length)))}"
+            for name, length in islice(fasta.contigs.items(), _N_PREVIEW)
+        ]
+        return FileReport(
+            path=path,
+            kind="fasta",
+            title=f"FASTA of {len(fasta.contigs):,} contigs, {sum(fasta.contigs.values()):,} bp",
+            columns=("contig", "bp"),
+            parts=tuple(fasta.contigs.items()),
+            preview=tuple(preview),
+        )
+
+
+def _bed(path: Path, preview: list[str]) -> FileReport:
+    regions = read_bed(path)
+    widths = regions.intervals[:, 1] - regions.intervals[:, 0]
+    return FileReport(
+        path=path,
+        kind="bed",
+        title=f"BED of {len(regions):,} intervals",
+        facts={
+            "names in column 4": len(set(regions.names)) if regions.names else 0,
+            "shortest bp": int(widths.min()),
+            "median bp": int(np.median(widths)),
+            "longest bp": int(widths.max()),
+        },
+        columns=("contig", "intervals"),
+        parts=tuple((contig, len(intervals)) for contig, intervals in regions.by_contig().items()),
+        preview=tuple(preview),
+    )

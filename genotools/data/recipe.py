@@ -1,0 +1,95 @@
+"""The recipe of bins and windows: how labels and samples are made from tracks.
+
+It is DeepSEA's with every choice open (Zhou & Troyanskaya 2015, Online Methods): the genome is cut into bins, a
+bin has a label where a track covers enough of it, and a sample is a window centred on a bin.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from genotools.data._layout import SPLITS
+from genotools.errors import DataError
+
+__all__ = ["BinRecipe"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinRecipe:
+    """How windows and labels are made; it is written into the store's provenance.
+
+    Parameters
+    ----------
+    bin_bp, window_bp
+        Width of a bin, and of the window centred on it. Their difference must be even. Only whole bins count.
+    min_overlap, overlap_op, merge
+        The rule of a label; see :func:`genotools.data.bins.positive_bins`.
+    valid_contigs, test_contigs
+        Contigs of the held-out splits; all others are for training.
+    exclude_contigs
+        Contigs that give no windows.
+    min_positives
+        Labels with fewer positive bins, over all splits, are left out.
+    keep
+        ``any``: bins with at least one label that is left; ``all``: every bin.
+    max_unknown
+        Largest fraction of unknown bases in a window. Positions past a contig's ends count as unknown, so
+        the default 0 leaves out windows that do not lie wholly inside.
+    """
+
+    bin_bp: int = 200
+    window_bp: int = 1000
+    min_overlap: float = 0.5
+    overlap_op: Literal["gt", "ge"] = "gt"
+    merge: bool = True
+    valid_contigs: tuple[str, ...] = ()
+    test_contigs: tuple[str, ...] = ()
+    exclude_contigs: tuple[str, ...] = ()
+    min_positives: int = 1
+    keep: Literal["any", "all"] = "any"
+    max_unknown: float = 0.0
+
+    def __post_init__(self) -> None:
+        faults = []
+        if self.bin_bp < 1 or self.window_bp < self.bin_bp or (self.window_bp - self.bin_bp) % 2:
+            faults.append(
+                f"a window of {self.window_bp} bp cannot be centred on a bin of {self.bin_bp} bp: it must be "
+                "as long or longer, by an even number"
+            )
+        limit = self.bin_bp if isinstance(self.min_overlap, int) else 1
+        if not 0 <= self.min_overlap <= limit:
+            faults.append(f"min_overlap {self.min_overlap} must lie in 0 to 1 (fraction) or be bp of the bin")
+        elif self.overlap_op == "gt" and self.min_overlap == limit:
+            faults.append(f"no overlap is greater than min_overlap {self.min_overlap}, the whole bin; use ge")
+        for name, value, known in (
+            ("overlap_op", self.overlap_op, ("gt", "ge")),
+            ("keep", self.keep, ("any", "all")),
+        ):
+            if value not in known:
+                faults.append(f"{name} {value!r} must be {' or '.join(known)}")
+        if not 0 <= self.max_unknown <= 1:
+            faults.append(f"max_unknown {self.max_unknown} must lie in 0 to 1")
+        if self.min_positives < 0:
+            faults.append(f"min_positives {self.min_positives} must not be negative")
+        faults += self._shared_contigs()
+        if faults:
+            raise DataError.from_faults("recipe", faults)
+
+    def _shared_contigs(self) -> list[str]:
+        uses = {"test": self.test_contigs, "valid": self.valid_contigs, "exclude": self.exclude_contigs}
+        pairs = [("test", "valid"), ("test", "exclude"), ("valid", "exclude")]
+        return [
+            f"splits overlap: {', '.join(sorted(shared))} in both {one} and {other}"
+            for one, other in pairs
+            if (shared := set(uses[one]) & set(uses[other]))
+        ]
+
+    @property
+    def flank_bp(self) -> int:
+        """Bases of a window on each side of its bin."""
+        return (self.window_bp - self.bin_bp) // 2
+
+    def split_of(self, contig: str) -> int:
+        """Return the index into ``SPLITS`` of a contig's windows."""
+        if contig in self.test_contigs:
+            return SPLITS.index("test")
+        return SPLITS.index("valid" if contig in self.valid_contigs else "train")

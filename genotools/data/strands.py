@@ -1,0 +1,84 @@
+"""Both strands of a window: labels that change places between them, and predictions on each.
+
+Most labels of a window mean the same on both strands. Stranded ones come in pairs, ``NAME_plus`` and ``NAME_minus``:
+what is ``NAME_plus`` on one strand is ``NAME_minus`` on the other.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genotools.data.encoding import reverse_complement
+from genotools.errors import DataError
+from genotools.predictor import Predictor
+
+__all__ = ["Strands", "n_strand_pairs", "opposite_labels", "predict_strands"]
+
+Strands = Literal["both", "forward"]
+
+PLUS, MINUS = "_plus", "_minus"
+
+
+def opposite_labels(names: Sequence[str]) -> NDArray[np.int64]:
+    """Return, for each label, the index of the label it becomes on the other strand; shape ``(K,)``.
+
+    A label without a partner, or whose name appears more than once, stays itself.
+
+    >>> opposite_labels(["start_plus", "ARS", "start_minus", "end_plus"]).tolist()
+    [2, 1, 0, 3]
+    """
+    opposite = np.arange(len(names))
+    for index, name in enumerate(names):
+        stem = name.removesuffix(PLUS)
+        if stem != name and names.count(name) == names.count(stem + MINUS) == 1:
+            partner = names.index(stem + MINUS)
+            opposite[[index, partner]] = partner, index
+    return opposite
+
+
+def n_strand_pairs(names: Sequence[str]) -> int:
+    """Return how many pairs of labels change places on the other strand."""
+    return int((opposite_labels(names) != np.arange(len(names))).sum()) // 2
+
+
+def predict_strands(
+    model: Predictor, codes: NDArray[np.uint8], *, strands: Strands = "both", batch_size: int = 256
+) -> NDArray[np.float32]:
+    """Return outputs of shape ``(S, N, K)`` for windows of shape ``(N, L)``: S is 2 with both strands, else 1.
+
+    The second strand is the reverse complement of the same windows. Its outputs keep the order of labels, but labels
+    that come in strand pairs (``NAME_plus``, ``NAME_minus``) change places: what starts a gene on one strand of a
+    reversed window starts it on the other strand of the window.
+    ``batch_size`` counts windows in one call of the model, strands included.
+
+    Raises
+    ------
+    DataError
+        If the model returns another shape than ``(N, K)``, or values that are not finite.
+    """
+    n = len(codes)
+    rows = np.concatenate([codes, reverse_complement(codes)]) if strands == "both" else codes
+    n_strands = 2 if strands == "both" else 1
+    outputs = np.empty((len(rows), len(model.names)), dtype=np.float32)
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        outputs[start : start + len(batch)] = _checked(model, batch)
+    by_strand = outputs.reshape(n_strands, n, len(model.names))
+    if strands == "both":
+        by_strand[1] = by_strand[1][:, opposite_labels(model.names)]
+    return by_strand
+
+
+def _checked(model: Predictor, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    probs = model.predict(batch)
+    expected = (len(batch), len(model.names))
+    if probs.shape != expected:
+        raise DataError(
+            f"the model returned shape {probs.shape} for {len(batch)} windows, expected {expected}."
+        )
+    if not np.isfinite(probs).all():
+        n_bad = int((~np.isfinite(probs)).sum())
+        raise DataError(f"the model returned {n_bad:,} values that are not finite; its weights are broken.")
+    return probs

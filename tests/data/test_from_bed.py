@@ -1,0 +1,144 @@
+import gzip
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genotools.data.encoding import decode
+from genotools.data.from_bed import from_bed
+from genotools.data.recipe import BinRecipe
+from genotools.data.store import SequenceStore
+from genotools.errors import DataError
+
+SMALL = BinRecipe(bin_bp=10, window_bp=20, test_contigs=("chr2",), exclude_contigs=("chrM",))
+YEAST = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "yeast"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A genome of three contigs and peaks in two ways of writing them."""
+    rng = np.random.default_rng(0)
+    genome = {name: decode(rng.integers(0, 4, 60, dtype=np.uint8)) for name in ("chr1", "chr2", "chrM")}
+    (tmp_path / "genome.fa").write_text("".join(f">{name}\n{text}\n" for name, text in genome.items()))
+    (tmp_path / "x.bed").write_text("chr1\t10\t20\nchr2\t30\t50\n")
+    (tmp_path / "a.bed.gz").write_bytes(
+        gzip.compress(b"chr1\t8\t28\nchrX\t1\t2\n".replace(b"chrX", b"chrM"), mtime=0)
+    )
+    (tmp_path / "peaks.bed").write_text("chr1\t10\t20\tx\nchr1\t8\t28\ta\nchr2\t30\t50\tx\nchrM\t1\t2\ta\n")
+    (tmp_path / "table.tsv").write_text("name\tpath\tgroup\nx\tx.bed\tTF\na\ta.bed.gz\t\n")
+    return tmp_path
+
+
+def test_one_bed_gives_labels_in_alphabetical_order(folder: Path) -> None:
+    summary = from_bed(folder / "genome.fa", folder / "peaks.bed", folder / "s.h5", recipe=SMALL)
+    assert summary.n_rows == {"train": 2, "valid": 0, "test": 2}
+    with SequenceStore.open(folder / "s.h5") as store:
+        assert store.names == ("a", "x")
+        assert store.labels(np.arange(4)).tolist() == [[1, 1], [1, 0], [0, 1], [0, 1]]
+
+
+def test_table_gives_labels_in_its_order_with_groups(folder: Path) -> None:
+    from_bed(folder / "genome.fa", folder / "table.tsv", folder / "s.h5", recipe=SMALL)
+    with SequenceStore.open(folder / "s.h5") as store:
+        assert store.names == ("x", "a")
+        assert store.groups == ("TF", "")
+        assert store.labels(np.arange(4)).tolist() == [[1, 1], [0, 1], [1, 0], [1, 0]]
+
+
+def test_provenance_names_sources_with_their_digest_and_no_folder(folder: Path) -> None:
+    from_bed(
+        folder / "genome.fa",
+        folder / "table.tsv",
+        folder / "s.h5",
+        recipe=SMALL,
+        exclude_regions=folder / "x.bed",
+        genome="toy1",
+    )
+    with SequenceStore.open(folder / "s.h5") as store:
+        provenance = store.provenance
+    assert provenance["genome"] == "toy1"
+    assert [(source["role"], source["name"]) for source in provenance["sources"]] == [
+        ("fasta", "genome.fa"),
+        ("table", "table.tsv"),
+        ("peaks", "x.bed"),
+        ("peaks", "a.bed.gz"),
+        ("exclude_regions", "x.bed"),
+    ]
+    for source in provenance["sources"]:
+        assert source["sha256"] == hashlib.sha256((folder / source["name"]).read_bytes()).hexdigest()
+    assert provenance["recipe"]["test_contigs"] == ["chr2"]
+    assert str(folder) not in str(provenance)
+
+
+def test_compressed_genome_and_peaks_give_the_same_content(folder: Path) -> None:
+    plain = from_bed(folder / "genome.fa", folder / "peaks.bed", folder / "one.h5", recipe=SMALL)
+    for name in ("genome.fa", "peaks.bed"):
+        (folder / f"{name}.gz").write_bytes(gzip.compress((folder / name).read_bytes(), mtime=0))
+    packed = from_bed(folder / "genome.fa.gz", folder / "peaks.bed.gz", folder / "two.h5", recipe=SMALL)
+    assert packed.digest == plain.digest
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("name\tpath\n", "a header and no rows"),
+        ("name\tpath\tcolour\nx\tx.bed\tred\n", "line 1: unknown column 'colour'"),
+        ("name\tpath\tname\nx\tx.bed\tx\n", "line 1: a column appears twice"),
+        ("name\tpath\nx\n", "line 2: 2 columns with a name and a path are needed"),
+        ("name\tpath\n\tx.bed\n", "line 2: 2 columns with a name and a path"),
+        ("name\tpath\nx\tx.bed\textra\n", "line 2: 2 columns"),
+        ("name\tpath\nx\tx.bed\nx\ta.bed.gz\n", "line 3: name 'x' appears twice"),
+        ("name\tpath\nx\tnone.bed\n", r"none\.bed: No such file"),
+        ("", "the file is empty"),
+    ],
+)
+def test_faulty_table_is_refused_and_nothing_written(folder: Path, table: str, message: str) -> None:
+    (folder / "table.tsv").write_text(table)
+    with pytest.raises(DataError, match=message):
+        from_bed(folder / "genome.fa", folder / "table.tsv", folder / "s.h5", recipe=SMALL)
+    assert not [entry for entry in folder.iterdir() if "s.h5" in entry.name]
+
+
+def test_faults_of_several_beds_are_told_together(folder: Path) -> None:
+    (folder / "x.bed").write_text("chr9\t1\t2\n")
+    (folder / "a.bed.gz").write_bytes(b"chr1\t1\t61\n")
+    with pytest.raises(
+        DataError, match=r"(?s)table\.tsv: 2 faults.*x\.bed: line 1: the FASTA has no.*past the end"
+    ):
+        from_bed(folder / "genome.fa", folder / "table.tsv", folder / "s.h5", recipe=SMALL)
+
+
+def test_unnamed_bed_alone_is_refused(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"(?s)2 faults.*line 1: column 4, the name, is missing"):
+        from_bed(folder / "genome.fa", folder / "x.bed", folder / "s.h5", recipe=SMALL)
+
+
+def test_excluded_contig_that_exists_nowhere_is_refused(folder: Path) -> None:
+    recipe = BinRecipe(bin_bp=10, window_bp=20, exclude_contigs=("chrm",))
+    with pytest.raises(DataError, match=r"excluded contig 'chrm' does not exist. Did you mean 'chrM'"):
+        from_bed(folder / "genome.fa", folder / "peaks.bed", folder / "s.h5", recipe=recipe)
+
+
+@pytest.mark.skipif(not YEAST.is_dir(), reason="the yeast data are not there")
+def test_yeast_factors_give_the_known_counts(tmp_path: Path) -> None:
+    """Counted independently, by sets of bins: 240 factors, 20,094 windows."""
+    recipe = BinRecipe(
+        min_overlap=1,
+        overlap_op="ge",
+        min_positives=100,
+        test_contigs=("chrVIII", "chrIX", "chrXIII"),
+        valid_contigs=("chrX",),
+        exclude_contigs=("chrM",),
+    )
+    summary = from_bed(
+        YEAST / "sacCer3.fa.gz",
+        YEAST / "rossi2021_chexmix_peaks.bed.gz",
+        tmp_path / "yeast.h5",
+        recipe=recipe,
+        exclude_regions=YEAST / "chexmix_filter_regions.bed",
+    )
+    assert summary.n_rows == {"train": 15736, "valid": 1140, "test": 3218}
+    assert summary.n_labels == 240
+    with SequenceStore.open(tmp_path / "yeast.h5") as store:
+        store.verify()
