@@ -1,0 +1,90 @@
+"""Metrics of a model on one split of a store, both strands averaged unless told otherwise."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from genotools.data.loader import batches
+from genotools.data.store import SequenceStore
+from genotools.data.strands import Strands, n_strand_pairs, predict_strands
+from genotools.errors import DataError
+from genotools.predictor import Predictor
+from genotools.training.metrics import MultilabelMetrics, evaluate_multilabel
+
+__all__ = ["Strands", "describe_strands", "evaluate"]
+
+
+def evaluate(
+    predictor: Predictor,
+    store: SequenceStore,
+    split: str = "test",
+    *,
+    batch_size: int = 256,
+    strands: Strands = "both",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> MultilabelMetrics:
+    """Return the metrics of ``predictor`` on ``split`` of ``store``.
+
+    Parameters
+    ----------
+    predictor
+        A PyTorch network, an ONNX file, anything that predicts probabilities.
+    store
+        Its windows and labels must be the predictor's, by length and by names in order.
+    split
+        ``train``, ``valid`` or ``test``.
+    batch_size
+        Windows in one call of the predictor.
+    strands
+        ``both`` averages the probabilities of a window and of its reverse complement, on which labels of a pair
+        (``NAME_plus``, ``NAME_minus``) have changed places; ``forward`` takes the window as it is.
+    on_progress
+        Called with windows done and windows in all, after every batch.
+
+    Raises
+    ------
+    DataError
+        If model and store do not belong together, the split is empty, or predictions are NaN.
+    """
+    _check(predictor, store, split)
+    rows = store.rows(split)
+    probs = np.empty((len(rows), len(store.names)), dtype=np.float32)
+    labels = np.empty(probs.shape, dtype=np.uint8)
+    n_done = 0
+    for batch in batches(store, rows, batch_size, rng=None):
+        window = slice(n_done, n_done + len(batch))
+        probs[window] = predict_strands(predictor, batch.codes, strands=strands, batch_size=batch_size).mean(
+            axis=0
+        )
+        labels[window] = batch.labels
+        n_done += len(batch)
+        if on_progress is not None:
+            on_progress(n_done, len(rows))
+    return evaluate_multilabel(labels, probs, store.names)
+
+
+def describe_strands(strands: Strands, names: Sequence[str]) -> str:
+    """Return in words what ``strands`` does to predictions of labels called ``names``."""
+    if strands == "forward":
+        return "forward strand only"
+    pairs = n_strand_pairs(names)
+    exchanged = f"; {pairs} pairs of stranded labels exchanged on the reverse strand" if pairs else ""
+    return f"probabilities of both strands averaged{exchanged}"
+
+
+def _check(predictor: Predictor, store: SequenceStore, split: str) -> None:
+    faults = []
+    if predictor.length != store.length:
+        faults.append(f"its windows have {store.length} bp, the model takes {predictor.length} bp.")
+    ours, theirs = tuple(predictor.names), store.names
+    if len(ours) != len(theirs):
+        faults.append(f"it has {len(theirs)} labels, the model {len(ours)} outputs.")
+    elif ours != theirs:
+        index = next(i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b)
+        faults.append(
+            f"its label {index} is {theirs[index]!r}, the model's output {index} is {ours[index]!r}."
+        )
+    if not len(store.rows(split)):
+        faults.append(f"its split {split!r} is empty.")
+    if faults:
+        raise DataError.from_faults(store.path, faults)

@@ -1,0 +1,115 @@
+"""What is recorded of every epoch, and its file: one JSON object a line."""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from genotools.errors import DataError
+from genotools.files import parse_json, write_text
+
+__all__ = ["EpochRecord", "append_history", "read_history", "write_history"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochRecord:
+    """One epoch.
+
+    Parameters
+    ----------
+    epoch
+        Number of the epoch, from 1.
+    n_steps
+        Optimiser steps in it.
+    lr, recurrent_lr
+        Learning rates of the two groups in it.
+    train_loss, train_slowness
+        Means over its steps, in training mode: the loss without the penalty, and the unweighted penalty.
+    valid_loss
+        Loss on the validation split in evaluation mode, forward strand.
+    valid_auroc, valid_auprc, valid_weighted_f1
+        Means over the labels that can be scored, and F1 weighted by positives; NaN where there is none.
+    is_best
+        Whether the monitored value was the best so far.
+    seconds
+        Wall time of the epoch, validation included; an interrupted epoch counts from its last start.
+    """
+
+    epoch: int
+    n_steps: int
+    lr: float
+    recurrent_lr: float
+    train_loss: float
+    train_slowness: float
+    valid_loss: float
+    valid_auroc: float
+    valid_auprc: float
+    valid_weighted_f1: float
+    is_best: bool
+    seconds: float
+
+    def to_document(self) -> dict[str, object]:
+        """Return the record as JSON values, NaN as null."""
+        return {
+            key: None if isinstance(value, float) and math.isnan(value) else value
+            for key, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_document(cls, document: object, *, where: str = "history") -> "EpochRecord":
+        """Read a record from JSON values, null as NaN; raises DataError where a key is missing or unknown."""
+        names = [field.name for field in fields(cls)]
+        if not isinstance(document, Mapping) or sorted(document) != sorted(names):
+            raise DataError(f"{where}: an epoch must be an object with the keys {', '.join(names)}.")
+        values: dict[str, Any] = {
+            key: math.nan if value is None else value for key, value in document.items()
+        }
+        faults = [
+            f"{key} is {value!r}, not a number."
+            for key, value in values.items()
+            if not isinstance(value, int | float)
+        ]
+        if faults:
+            raise DataError.from_faults(where, faults)
+        return cls(**values)
+
+
+def append_history(path: Path | str, record: EpochRecord) -> None:
+    """Add one line, and have it on disk before returning."""
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write(_line(record))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_history(path: Path | str, records: Iterable[EpochRecord]) -> None:
+    """Write a whole history in one step."""
+    write_text(path, "".join(map(_line, records)))
+
+
+def read_history(path: Path | str) -> list[EpochRecord]:
+    """Read a history file; a last line that a kill cut off is left out.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, or a complete line is no record; names the line.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a readable history: {error}.") from error
+    complete = text[: text.rfind("\n") + 1].splitlines()
+    records = []
+    for number, line in enumerate(complete, start=1):
+        where = f"{path}, line {number}"
+        records.append(EpochRecord.from_document(parse_json(line, where=where), where=where))
+    return records
+
+
+def _line(record: EpochRecord) -> str:
+    return json.dumps(record.to_document(), allow_nan=False) + "\n"

@@ -1,0 +1,325 @@
+"""A training in progress: its state, one epoch of it, and how it is saved and taken up again.
+
+:mod:`genotools.training.trainer` is the way in.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genotools.data.encoding import reverse_complement
+from genotools.data.loader import batches
+from genotools.data.store import SequenceStore
+from genotools.data.strands import opposite_labels
+from genotools.errors import DataError, GenotoolsError
+from genotools.genotype.documents import genotype_to_document
+from genotools.nn.network import GenomeNet
+from genotools.randomness import forked_torch
+from genotools.training.checkpoint import Checkpoint, check_identity, load_checkpoint, save_checkpoint
+from genotools.training.history import EpochRecord
+from genotools.training.interruption import TrainingInterrupted
+from genotools.training.loss import prediction_loss, slowness
+from genotools.training.meter import Meter
+from genotools.training.optimiser import clip_gradients, learning_rates, make_optimiser, set_learning_rates
+from genotools.training.seeds import DROPOUT, ORDER, child_seed
+from genotools.training.settings import TrainingSettings
+from genotools.training.validation import Validation, autocast, to_device, validate
+from genotools.training.weights import load_weights
+
+__all__ = ["DivergedError", "StepReport", "Training", "training_identity"]
+
+REPORT_EVERY_S = 0.5
+
+
+class DivergedError(GenotoolsError):
+    """The loss is no longer a number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReport:
+    """Where a training is.
+
+    Parameters
+    ----------
+    epoch, epochs
+        Number of the epoch, from 1, and how many there will be at most.
+    step, n_steps
+        Steps done in this epoch, and how many it has.
+    loss
+        Mean training loss of the epoch so far, without the slowness penalty.
+    sequences_per_s
+        Training windows a second since the epoch, or the resumed part of it, began.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    n_steps: int
+    loss: float
+    sequences_per_s: float
+
+
+def training_identity(
+    network: GenomeNet, store: SequenceStore, settings: TrainingSettings, *, seed: int
+) -> dict[str, object]:
+    """Return all that decides the result of a training, as JSON values."""
+    genotype = genotype_to_document(network.genotype)
+    return {
+        "settings": settings.to_document(),
+        "genotype": {"digest": genotype["digest"], "cells": genotype["cells"]},
+        "macro": network.macro.to_document(),
+        "task": network.task.to_document(),
+        "seed": seed,
+        "data": {"digest": store.digest},
+    }
+
+
+class Training:
+    """The state of a training; ``epoch`` epochs are finished and ``step`` steps of the next."""
+
+    def __init__(
+        self,
+        network: GenomeNet,
+        store: SequenceStore,
+        settings: TrainingSettings,
+        *,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.network, self.store, self.settings = network, store, settings
+        self.seed, self.device = seed, device
+        self.checkpoint_path: Path | None = None
+        self.should_stop: Callable[[], bool] | None = None
+        self.on_step: Callable[[StepReport], None] | None = None
+        network.set_dropout(
+            drop_path=settings.drop_path, dropout_x=settings.dropout_x, dropout_h=settings.dropout_h
+        )
+        self.identity = training_identity(network, store, settings, seed=seed)
+        self.parameters = list(network.parameters())
+        self.optimiser = make_optimiser(network, settings)
+        self.opposite = opposite_labels(store.names)
+        self.rows = store.rows("train")
+        n_batches = max(1, len(self.rows) // settings.batch_size)
+        self.n_steps = min(settings.steps_per_epoch or n_batches, n_batches)
+
+        self.epoch, self.step = 0, 0
+        self.history: list[EpochRecord] = []
+        self.best: dict[str, Tensor] = {}
+        self.meter = Meter(device)
+        self._saved_rng: dict[str, Tensor] = {}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all epochs are done, or patience has run out."""
+        if self.epoch >= self.settings.epochs:
+            return True
+        patience = self.settings.patience
+        best = max((record.epoch for record in self.history if record.is_best), default=self.epoch)
+        return patience is not None and self.epoch - best >= patience
+
+    def run_epoch(self) -> EpochRecord:
+        """Train what is left of the epoch, validate, and save a checkpoint."""
+        started = time.perf_counter()
+        set_learning_rates(self.optimiser, self.settings, epoch=self.epoch)
+        self._train(started)
+        validation = validate(
+            self.network,
+            self.store,
+            "valid",
+            batch_size=self.settings.batch_size,
+            device=self.device,
+            precision=self.settings.precision,
+            before_batch=self._stop_if_asked,
+        )
+        record = self._record(validation, seconds=time.perf_counter() - started)
+        if record.is_best:
+            self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+        self.history.append(record)
+        self.epoch, self.step = self.epoch + 1, 0
+        self.meter = Meter(self.device)
+        self._save()
+        return record
+
+    def _train(self, started: float) -> None:
+        """Do the steps of the epoch from ``self.step`` on."""
+        settings, first_step, reported = self.settings, self.step, started
+        rows, is_reversed = self._draw_epoch()
+        done = first_step * settings.batch_size
+        self.network.train()
+        seed = child_seed(self.seed, DROPOUT, self.epoch)
+        with forked_torch(seed, device=str(self.device)):
+            self._restore_rng()
+            for batch in batches(self.store, rows[done:], settings.batch_size, rng=None):
+                self._stop_if_asked()
+                flip = is_reversed[done : done + len(batch)]
+                codes, labels = self._strand(batch.codes, batch.labels, flip)
+                self._do_step(to_device(codes, self.device), to_device(labels, self.device).float())
+                done += len(batch)
+                now = time.perf_counter()
+                if self.on_step is not None and (
+                    now - reported > REPORT_EVERY_S or self.step == self.n_steps
+                ):
+                    self._report(
+                        self.on_step, (self.step - first_step) * settings.batch_size / (now - started)
+                    )
+                    reported = now
+        self._check_finite()
+
+    def _draw_epoch(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the rows of the epoch in order, and which of them are read from the other strand."""
+        rng = np.random.default_rng(child_seed(self.seed, ORDER, self.epoch))
+        rows = rng.permutation(self.rows)[: self.n_steps * self.settings.batch_size]
+        return rows, rng.random(len(rows)) < self.settings.reverse_complement_rate
+
+    def _strand(
+        self, codes: NDArray[np.uint8], labels: NDArray[np.uint8], flip: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        if flip.any():
+            codes[flip] = reverse_complement(codes[flip])
+            labels[flip] = labels[flip][:, self.opposite]
+        return codes, labels
+
+    def _do_step(self, codes: Tensor, targets: Tensor) -> None:
+        self.optimiser.zero_grad(set_to_none=True)
+        with autocast(self.device, self.settings.precision):
+            logits, states = self.network.forward_with_states(codes)
+            loss = prediction_loss(logits, targets, self.network.task.kind)
+            slow = slowness(states, loss)
+        (loss + self.settings.slowness * slow).backward()  # type: ignore[no-untyped-call]
+        clip_gradients(self.parameters, self.settings.clip_norm)
+        self.optimiser.step()
+        self.step += 1
+        self.meter.add(loss.detach(), slow.detach(), step=self.step)
+
+    def _report(self, on_step: Callable[[StepReport], None], sequences_per_s: float) -> None:
+        self._check_finite()
+        on_step(
+            StepReport(
+                epoch=self.epoch + 1,
+                epochs=self.settings.epochs,
+                step=self.step,
+                n_steps=self.n_steps,
+                loss=self.meter.means(self.step)[0],
+                sequences_per_s=sequences_per_s,
+            )
+        )
+
+    def _check_finite(self) -> None:
+        step = self.meter.first_bad_step()
+        if step is not None:
+            raise DivergedError(self._divergence(f"the training loss of epoch {self.epoch + 1}, step {step}"))
+
+    def _divergence(self, what: str) -> str:
+        return f"{what} is not a finite number. Lower the learning rates (--lr, --recurrent-lr) or clip_norm."
+
+    def _record(self, validation: Validation, *, seconds: float) -> EpochRecord:
+        if validation.metrics is None:
+            raise DivergedError(self._divergence(f"the validation loss of epoch {self.epoch + 1}"))
+        train_loss, train_slowness = self.meter.means(self.step)
+        lr, recurrent_lr = learning_rates(self.settings, epoch=self.epoch)
+        values = {
+            "loss": validation.loss,
+            "auroc": validation.metrics.mean_auroc,
+            "auprc": validation.metrics.mean_auprc,
+            "weighted_f1": validation.metrics.weighted_f1,
+        }
+        return EpochRecord(
+            epoch=self.epoch + 1,
+            n_steps=self.step,
+            lr=lr,
+            recurrent_lr=recurrent_lr,
+            train_loss=train_loss,
+            train_slowness=train_slowness,
+            valid_loss=values["loss"],
+            valid_auroc=values["auroc"],
+            valid_auprc=values["auprc"],
+            valid_weighted_f1=values["weighted_f1"],
+            is_best=self._is_best(values[self.settings.monitor]),
+            seconds=round(seconds, 3),
+        )
+
+    def _is_best(self, value: float) -> bool:
+        """Return whether ``value`` of the monitored quantity is better than every epoch before."""
+        monitor = self.settings.monitor
+        if math.isnan(value):
+            raise DataError(
+                f"{self.store.path}: no label of the validation split has positive and negative windows, so "
+                f"{monitor} cannot be monitored. Use monitor 'loss', or another split."
+            )
+        before = [getattr(record, f"valid_{monitor}") for record in self.history]
+        if monitor == "loss":
+            return all(value < other for other in before)
+        return all(value > other for other in before)
+
+    def _stop_if_asked(self) -> None:
+        if self.should_stop is not None and self.should_stop():
+            self._check_finite()
+            self._save()
+            raise TrainingInterrupted(
+                epoch=self.epoch + 1, step=self.step, is_saved=self.checkpoint_path is not None
+            )
+
+    def _save(self) -> None:
+        if self.checkpoint_path is None:
+            return
+        momenta = {
+            name: self.optimiser.state[parameter]["momentum_buffer"]
+            for name, parameter in self.network.named_parameters()
+            if "momentum_buffer" in self.optimiser.state.get(parameter, {})
+        }
+        parts = {
+            "network": self.network.state_dict(),
+            "momentum": momenta,
+            "best": self.best,
+            "rng": self._rng() if self.step else {},
+            "meter": self.meter.state(),
+        }
+        tensors = {
+            f"{part}/{name}": tensor for part, found in parts.items() for name, tensor in found.items()
+        }
+        checkpoint = Checkpoint(
+            identity=self.identity,
+            epoch=self.epoch,
+            step=self.step,
+            history=tuple(self.history),
+            tensors=tensors,
+        )
+        save_checkpoint(self.checkpoint_path, checkpoint)
+
+    def restore(self, path: Path) -> None:
+        """Take over the state saved at ``path``."""
+        checkpoint = load_checkpoint(path)
+        check_identity(checkpoint.identity, self.identity, where=path)
+        load_weights(self.network, checkpoint.part("network"), where=path)
+        parameters = dict(self.network.named_parameters())
+        for name, tensor in checkpoint.part("momentum").items():
+            if name not in parameters or parameters[name].shape != tensor.shape:
+                raise DataError(f"{path}: momentum/{name} belongs to no parameter of the network.")
+            self.optimiser.state[parameters[name]]["momentum_buffer"] = tensor.to(self.device)
+        self.best = {name: tensor.to(self.device) for name, tensor in checkpoint.part("best").items()}
+        self.epoch, self.step = checkpoint.epoch, checkpoint.step
+        self.history = list(checkpoint.history)
+        self.meter = Meter.from_state(checkpoint.part("meter"), self.device)
+        self._saved_rng = checkpoint.part("rng")
+
+    def _rng(self) -> dict[str, Tensor]:
+        """Return the state of the generators that dropout draws from."""
+        states = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state(self.device)
+        return states
+
+    def _restore_rng(self) -> None:
+        """Put the generators where the checkpoint left them, once; a CUDA state only fits a CUDA device."""
+        saved, self._saved_rng = self._saved_rng, {}
+        if "cpu" in saved:
+            torch.set_rng_state(saved["cpu"])
+        if "cuda" in saved and self.device.type == "cuda":
+            torch.cuda.set_rng_state(saved["cuda"], self.device)

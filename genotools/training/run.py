@@ -1,0 +1,344 @@
+"""A training from beginning to end, and its folder.
+
+======================= ==================================================================================
+``config.json``         settings, macro, task, seed, digest of the data, version of genotools
+``genotype.json``       what is trained, in the numbering its weights are named by
+``history.jsonl``       one line an epoch
+``checkpoint/``         the state of the training, replaced after every epoch, removed at the end
+``weights.safetensors`` the best epoch's weights, once training is over; alone enough to rebuild the network
+``curves.png``          the history as a picture, where matplotlib is installed
+``result.json``         best epoch, metrics on the validation and the test split, time; written last
+======================= ==================================================================================
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+import genotools
+from genotools.data.store import SequenceStore
+from genotools.errors import DataError, MissingExtraError, OutputExistsError
+from genotools.files import read_json, write_json
+from genotools.genotype.genotype import Genotype
+from genotools.genotype.macro import Macro
+from genotools.genotype.task import Task
+from genotools.nn.builder import build
+from genotools.nn.network import GenomeNet
+from genotools.training.checkpoint import check_identity, load_checkpoint
+from genotools.training.device import choose_device
+from genotools.training.evaluate import describe_strands, evaluate
+from genotools.training.history import EpochRecord, append_history, write_history
+from genotools.training.predictor import WEIGHTS_NAME, TorchPredictor
+from genotools.training.progress import StepReport, training_identity
+from genotools.training.seeds import INITIAL_WEIGHTS, child_seed
+from genotools.training.settings import TrainingSettings
+from genotools.training.trainer import FitResult, fit
+from genotools.training.weights import model_digest, save_weights
+
+__all__ = ["Reporter", "TrainingResult", "train"]
+
+TRAINING_FORMAT = "genotools/training"
+RESULT_FORMAT = "genotools/training-result"
+VERSION = 1
+
+CONFIG, GENOTYPE, HISTORY, CURVES, RESULT = (
+    "config.json",
+    "genotype.json",
+    "history.jsonl",
+    "curves.png",
+    "result.json",
+)
+CHECKPOINT = Path("checkpoint") / "state.safetensors"
+LOCK = ".lock"
+
+
+class Reporter:
+    """Hears how a training goes; this one keeps silent. Override what is of interest."""
+
+    def on_start(self, network: GenomeNet, store: SequenceStore, device: torch.device) -> None:
+        """Hear what is about to be trained."""
+
+    def on_step(self, report: StepReport) -> None:
+        """Hear about progress, about twice a second."""
+
+    def on_epoch(self, record: EpochRecord) -> None:
+        """Hear about a finished epoch."""
+
+    def on_message(self, message: str) -> None:
+        """Hear a sentence for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingResult:
+    """What came out of a training.
+
+    Parameters
+    ----------
+    folder
+        Where everything lies.
+    genotype_digest, model_digest
+        Of the architecture, and of architecture and weights together.
+    best_epoch, n_epochs
+        Epoch whose weights were kept, from 1, and epochs trained.
+    n_params
+        Trained parameters of the network.
+    seconds
+        Wall time of all epochs.
+    validation
+        The best epoch's record.
+    test
+        Metrics on the test split as JSON values, ``strands`` telling how they were taken; None without such a split.
+    torch_version
+        Version of PyTorch.
+    """
+
+    folder: Path
+    genotype_digest: str
+    model_digest: str
+    best_epoch: int
+    n_epochs: int
+    n_params: int
+    seconds: float
+    validation: dict[str, Any]
+    test: dict[str, Any] | None
+    torch_version: str
+
+    def to_document(self) -> dict[str, object]:
+        """Return the result as the JSON values of ``result.json``."""
+        values = asdict(self)
+        del values["folder"]
+        return {"format": RESULT_FORMAT, "version": VERSION, **values}
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "TrainingResult":
+        """Read the result of a finished training; raises DataError where there is none."""
+        path = Path(folder) / RESULT
+        document = read_json(path)
+        if not isinstance(document, dict) or document.get("format") != RESULT_FORMAT:
+            raise DataError(f"{path}: format: {RESULT_FORMAT!r} is expected.")
+        if document.get("version") != VERSION:
+            raise DataError(f"{path}: version {document.get('version')!r} is not read, only {VERSION}.")
+        values = {key: value for key, value in document.items() if key not in ("format", "version")}
+        try:
+            return cls(folder=Path(folder), **values)
+        except TypeError as error:
+            raise DataError(f"{path}: not a whole result: {error}.") from error
+
+
+def train(
+    genotype: Genotype,
+    store_path: Path | str,
+    output: Path | str,
+    *,
+    macro: Macro,
+    settings: TrainingSettings,
+    seed: int,
+    device: str = "auto",
+    resume: bool = False,
+    force: bool = False,
+    should_stop: Callable[[], bool] | None = None,
+    reporter: Reporter | None = None,
+) -> TrainingResult:
+    """Train the network of ``genotype`` on a store, test its best epoch, and leave everything in a folder.
+
+    Parameters
+    ----------
+    genotype, macro
+        The network; ``macro.length`` must be the store's.
+    store_path
+        A sequence store; its labels become the task.
+    output
+        The folder; made if it is missing.
+    settings
+        How to train.
+    seed
+        Of everything random: initial weights, order of windows, dropout.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    resume
+        Go on with what lies in ``output``: from its checkpoint, or from the start if there is none yet. A finished
+        training is only read.
+    force
+        Discard the training that lies in ``output``.
+    should_stop
+        Asked before every step, see :func:`genotools.training.fit`.
+    reporter
+        Hears how it goes.
+
+    Raises
+    ------
+    OutputExistsError
+        If ``output`` holds something and neither ``resume`` nor ``force`` is given.
+    DataError
+        If the store does not fit, another process trains in ``output``, or ``resume`` meets a training that was
+        started with other settings, genotype, macro, seed or data; lists what differs.
+    DivergedError, TrainingInterrupted
+        As :func:`genotools.training.fit`.
+    """
+    if resume and force:
+        raise DataError("resume goes on with a training and force discards it; give one of them.")
+    reporter = reporter or Reporter()
+    target = choose_device(device)
+    folder = Path(output)
+    with SequenceStore.open(store_path) as store, _claimed(folder, may_hold_files=resume or force):
+        task = Task(len(store.names), names=store.names)
+        network = build(genotype, macro, task, seed=child_seed(seed, INITIAL_WEIGHTS), device=target)
+        if force:
+            _discard(folder)
+        identity = training_identity(network, store, settings, seed=seed)
+        if (folder / CONFIG).exists():
+            _check_config(folder, identity)
+            if (folder / RESULT).exists():
+                reporter.on_message(f"{folder} holds the finished training; nothing is left to do.")
+                return TrainingResult.load(folder)
+            _rewind_history(folder)
+        else:
+            if (folder / GENOTYPE).exists() and Genotype.load(folder / GENOTYPE) != genotype:
+                raise DataError(f"{folder / GENOTYPE} is another genotype; choose another folder.")
+            genotype.save(folder / GENOTYPE, force=resume)
+            _write_config(folder, identity, store_path)
+        reporter.on_start(network, store, target)
+        fitted = fit(
+            network,
+            store,
+            settings,
+            seed=seed,
+            device=target,
+            checkpoint_path=folder / CHECKPOINT,
+            resume=resume,
+            should_stop=should_stop,
+            on_step=reporter.on_step,
+            on_epoch=lambda record: _keep(folder, record, reporter),
+        )
+        return _finish(folder, network, store, fitted, device=target, settings=settings, reporter=reporter)
+
+
+@contextmanager
+def _claimed(folder: Path, *, may_hold_files: bool) -> Iterator[None]:
+    """Hold ``folder`` for this process alone, once it is clear that it may be used."""
+    _check_free(folder, may_hold_files=may_hold_files)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise DataError(f"{folder}: another process is training in this folder.") from error
+    try:
+        _check_free(folder, may_hold_files=may_hold_files)  # somebody may have come and gone meanwhile
+        yield
+    finally:
+        lock.release()
+
+
+def _check_free(folder: Path, *, may_hold_files: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file, a folder was expected.")
+    if not may_hold_files and folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
+        raise OutputExistsError(folder)
+
+
+def _discard(folder: Path) -> None:
+    """Remove a training's files, and no others; a folder that holds something else is refused."""
+    if (folder / CONFIG).exists():
+        config = read_json(folder / CONFIG)
+        if not isinstance(config, dict) or config.get("format") != TRAINING_FORMAT:
+            raise DataError(f"{folder} holds something else than a training; choose another folder.")
+    for name in (RESULT, CONFIG, GENOTYPE, HISTORY, CURVES, WEIGHTS_NAME):
+        (folder / name).unlink(missing_ok=True)
+    _remove_checkpoint(folder)
+
+
+def _remove_checkpoint(folder: Path) -> None:
+    if (folder / CHECKPOINT.parent).is_dir():
+        shutil.rmtree(folder / CHECKPOINT.parent)
+
+
+def _write_config(folder: Path, identity: dict[str, object], store_path: Path | str) -> None:
+    header = {"format": TRAINING_FORMAT, "version": VERSION, "genotools": genotools.__version__}
+    data = {"digest": _data_digest(identity), "path": str(store_path)}
+    write_json(folder / CONFIG, {**header, **identity, "data": data})
+
+
+def _data_digest(identity: dict[str, object]) -> object:
+    data = identity["data"]
+    assert isinstance(data, dict)
+    return data["digest"]
+
+
+def _check_config(folder: Path, identity: dict[str, object]) -> None:
+    """Refuse to go on in a folder whose training was started with something else."""
+    path = folder / CONFIG
+    config = read_json(path)
+    if not isinstance(config, dict) or config.get("format") != TRAINING_FORMAT:
+        raise DataError(f"{path}: format: {TRAINING_FORMAT!r} is expected; this is no training folder.")
+    if config.get("version") != VERSION:
+        raise DataError(f"{path}: version {config.get('version')!r} is not read, only {VERSION}.")
+    found = {key: config[key] for key in identity if key in config}
+    if isinstance(found.get("data"), dict):
+        found["data"] = {key: value for key, value in found["data"].items() if key != "path"}
+    check_identity(found, identity, where=folder)
+
+
+def _rewind_history(folder: Path) -> None:
+    """Let the history end where the checkpoint does: a kill may have come between the two."""
+    path = folder / CHECKPOINT
+    write_history(folder / HISTORY, load_checkpoint(path).history if path.exists() else ())
+
+
+def _keep(folder: Path, record: EpochRecord, reporter: Reporter) -> None:
+    append_history(folder / HISTORY, record)
+    reporter.on_epoch(record)
+
+
+def _finish(
+    folder: Path,
+    network: GenomeNet,
+    store: SequenceStore,
+    fitted: FitResult,
+    *,
+    device: torch.device,
+    settings: TrainingSettings,
+    reporter: Reporter,
+) -> TrainingResult:
+    """Write weights, curves and result of a training that is over."""
+    best = fitted.best
+    notes = {"data": store.digest, "epoch": best.epoch, "genotools": genotools.__version__}
+    save_weights(folder / WEIGHTS_NAME, network, notes=notes)
+    _draw_curves(folder, reporter)
+    test = None
+    if len(store.rows("test")):
+        reporter.on_message("Testing the best epoch ...")
+        predictor = TorchPredictor(network, device=device, precision=settings.precision)
+        metrics = evaluate(predictor, store, "test", batch_size=settings.batch_size)
+        test = {"strands": describe_strands("both", store.names), **metrics.to_json()}
+    result = TrainingResult(
+        folder=folder,
+        genotype_digest=network.genotype.digest,
+        model_digest=model_digest(network),
+        best_epoch=best.epoch,
+        n_epochs=len(fitted.history),
+        n_params=sum(parameter.numel() for parameter in network.parameters()),
+        seconds=round(sum(record.seconds for record in fitted.history), 3),
+        validation=best.to_document(),
+        test=test,
+        torch_version=torch.__version__,
+    )
+    write_json(folder / RESULT, result.to_document())
+    _remove_checkpoint(folder)
+    return result
+
+
+def _draw_curves(folder: Path, reporter: Reporter) -> None:
+    """Draw the history where matplotlib is installed."""
+    from genotools.training.curves import save_curves
+
+    try:
+        save_curves(folder / HISTORY, folder / CURVES)
+    except MissingExtraError as error:
+        reporter.on_message(f"No picture of the curves: {error}")

@@ -1,0 +1,136 @@
+"""Training one network on one store.
+
+An epoch is a fresh permutation of the training split, at most ``steps_per_epoch`` steps long, and one validation. All
+randomness is a function of the seed, the epoch and the step, so a training that was stopped anywhere and resumed
+ends, on a CPU with one thread, with the same weights bit for bit. On several threads and on CUDA devices, sums of
+floats may be taken in another order and the last bits differ.
+
+Nothing in the loop waits for the device: losses are summed there, and read about twice a second.
+
+Reference: Scheppach et al., Neural Architecture Search for Genomic Sequence Data, section IV; early stopping compares
+with the best epoch so far, and the best epoch's weights are kept.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from genotools.data.store import SequenceStore
+from genotools.errors import DataError
+from genotools.genotype.task import TaskKind
+from genotools.nn.network import GenomeNet
+from genotools.training.history import EpochRecord
+from genotools.training.progress import StepReport, Training
+from genotools.training.settings import TrainingSettings
+
+__all__ = ["FitResult", "fit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitResult:
+    """A history, and whether the training is over: all epochs done, or stopped early."""
+
+    history: tuple[EpochRecord, ...]
+    is_finished: bool
+
+    @property
+    def best(self) -> EpochRecord:
+        """The epoch whose weights the network has."""
+        return next(record for record in reversed(self.history) if record.is_best)
+
+
+def fit(
+    network: GenomeNet,
+    store: SequenceStore,
+    settings: TrainingSettings,
+    *,
+    seed: int,
+    device: str | torch.device = "cpu",
+    checkpoint_path: Path | str | None = None,
+    resume: bool = False,
+    until_epoch: int | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    on_step: Callable[[StepReport], None] | None = None,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+) -> FitResult:
+    """Train ``network`` and leave it with the weights of its best epoch, in the mode and on the device it was.
+
+    Parameters
+    ----------
+    network
+        Trained in place. Its task must be ``multilabel``, per sequence, with the store's labels.
+    store
+        Windows as long as the network's; a training and a validation split.
+    settings
+        Everything else, dropout rates included.
+    seed
+        Of the order of windows, their strands, and dropout.
+    device
+        Where to train.
+    checkpoint_path
+        File to save to after every epoch and when stopping; None saves nothing.
+    resume
+        Go on from ``checkpoint_path`` if it is there.
+    until_epoch
+        Return once this many epochs are done; the schedule still spans ``settings.epochs``.
+    should_stop
+        Asked before every step; when it answers yes, a checkpoint is saved and TrainingInterrupted raised.
+    on_step, on_epoch
+        Called about twice a second, and after every epoch (once its checkpoint is on disk).
+
+    Raises
+    ------
+    DataError
+        If network, store and checkpoint do not belong together; lists what differs.
+    DivergedError
+        If the loss becomes NaN or infinite; names epoch and step.
+    TrainingInterrupted
+        If ``should_stop`` said so.
+    """
+    _check_store(network, store)
+    device = torch.device(device)
+    with _on_device(network, device):
+        training = Training(network, store, settings, seed=seed, device=device)
+        training.checkpoint_path = None if checkpoint_path is None else Path(checkpoint_path)
+        training.should_stop = should_stop
+        training.on_step = on_step
+        if resume and training.checkpoint_path is not None and training.checkpoint_path.exists():
+            training.restore(training.checkpoint_path)
+        while not training.is_over and training.epoch < (until_epoch or settings.epochs):
+            record = training.run_epoch()
+            if on_epoch is not None:
+                on_epoch(record)
+        network.load_state_dict(training.best)
+        return FitResult(history=tuple(training.history), is_finished=training.is_over)
+
+
+@contextmanager
+def _on_device(network: GenomeNet, device: torch.device) -> Iterator[None]:
+    """Hold ``network`` on ``device``; afterwards its device and mode are what they were."""
+    before, was_training = next(network.parameters()).device, network.training
+    network.to(device)
+    try:
+        yield
+    finally:
+        network.to(before).train(was_training)
+
+
+def _check_store(network: GenomeNet, store: SequenceStore) -> None:
+    """Refuse a network and a store that do not belong together, before any work."""
+    task, faults = network.task, []
+    if task.kind is not TaskKind.MULTILABEL or task.per_position:
+        faults.append(
+            "it holds yes-or-no labels of windows; the task must be multilabel and not per position."
+        )
+    if tuple(task.names) != store.names:
+        faults.append(
+            f"its {len(store.names)} labels are not the network's {task.n_outputs} outputs, by name."
+        )
+    if network.macro.length != store.length:
+        faults.append(f"its windows have {store.length} bp, the network takes {network.macro.length} bp.")
+    faults += [f"its split {split!r} is empty." for split in ("train", "valid") if not len(store.rows(split))]
+    if faults:
+        raise DataError.from_faults(store.path, faults)

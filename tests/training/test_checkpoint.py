@@ -1,0 +1,69 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from genotools.errors import DataError
+from genotools.training.checkpoint import Checkpoint, check_identity, load_checkpoint, save_checkpoint
+
+CHECKPOINT = Checkpoint(
+    identity={"seed": 1, "settings": {"lr": 0.1}},
+    epoch=0,
+    step=3,
+    history=(),
+    tensors={"network/a.b": torch.arange(3.0), "best/a.b": torch.ones(3), "rng/cpu": torch.get_rng_state()},
+)
+
+
+def test_a_checkpoint_comes_back_whole(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint" / "state.safetensors"
+    save_checkpoint(path, CHECKPOINT)
+    found = load_checkpoint(path)
+    assert (found.identity, found.epoch, found.step, found.history) == (CHECKPOINT.identity, 0, 3, ())
+    assert found.tensors.keys() == CHECKPOINT.tensors.keys()
+    assert all(torch.equal(found.tensors[name], CHECKPOINT.tensors[name]) for name in found.tensors)
+    assert list(found.part("network")) == ["a.b"]
+    assert torch.equal(found.part("network")["a.b"], torch.arange(3.0))
+
+
+def test_a_failed_save_leaves_the_checkpoint_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    save_checkpoint(path, CHECKPOINT)
+    shared = torch.ones(4)
+    broken = replace(CHECKPOINT, step=4, tensors={"a": shared, "b": shared[:2]})
+    with pytest.raises(RuntimeError, match="share memory"):
+        save_checkpoint(path, broken)
+    assert load_checkpoint(path).step == 3
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_cut_off_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    save_checkpoint(path, CHECKPOINT)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError, match="not a readable safetensors file"):
+        load_checkpoint(path)
+
+
+def test_a_history_that_does_not_match_the_epoch_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    save_checkpoint(path, replace(CHECKPOINT, epoch=2))
+    with pytest.raises(DataError, match="0 epochs in the history of 2"):
+        load_checkpoint(path)
+
+
+def test_equal_identities_pass_and_all_differences_are_named() -> None:
+    found = {"seed": 1, "settings": {"lr": 0.1, "names": ["a"]}, "old": True}
+    check_identity(found, found, where="run")
+    wanted = {"seed": 2, "settings": {"lr": 0.1, "names": ["b"]}, "new": None}
+    with pytest.raises(DataError, match="run cannot be resumed: 5 faults") as caught:
+        check_identity(found, wanted, where="run")
+    for part in (
+        "seed: started with 1, now 2",
+        'settings.names: started with ["a"], now ["b"]',
+        'old: started with true, now "nothing"',
+        'new: started with "nothing", now null',
+    ):
+        assert part in str(caught.value)
+    assert "settings.lr" not in str(caught.value)
