@@ -1,0 +1,32 @@
+"""What the folder of a training tells the card: task, data, macro and metrics."""
+
+from pathlib import Path
+
+from genotools.errors import DataError
+from genotools.files import read_json
+
+__all__ = ["facts_of"]
+
+
+def facts_of(source: Path) -> dict[str, dict[str, object]]:
+    """Return the facts for a card from ``config.json`` and ``result.json`` of a training folder; else nothing."""
+    if not (source / "config.json").is_file() or not (source / "result.json").is_file():
+        return {}
+    config, result = read_json(source / "config.json"), read_json(source / "result.json")
+    if not isinstance(config, dict) or not isinstance(result, dict):
+        raise DataError(f"{source}: config.json and result.json must hold JSON objects.")
+    if config.get("format") != "genotools/training":
+        return {}
+    facts = {"task": config.get("task"), "macro": config.get("macro"), "data": config.get("data")}
+    metrics = {
+        "params": result.get("n_params"),
+        "validation": result.get("validation"),
+        "test": _without_labels(result.get("test")),
+    }
+    facts["metrics"] = {key: value for key, value in metrics.items() if value is not None}
+    return {key: value for key, value in facts.items() if isinstance(value, dict)}
+
+
+def _without_labels(test: object) -> object:
+    """Return the means of the test metrics; every label's own would fill the card."""
+    return {key: value for key, value in test.items() if key != "labels"} if isinstance(test, dict) else None
