@@ -1,0 +1,45 @@
+"""Floor 4: networks as ONNX files, and the predictor that runs them without PyTorch.
+
+The names here are imported when they are first used: what only predicts needs neither PyTorch nor the onnx package.
+"""
+
+if __name__ != "genotools.export":
+    raise ImportError("This folder is installed as genotools.export. Import it under that name.")
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from genotools.export.onnx_file import ExportReport, export_onnx
+    from genotools.export.predict import PredictionSummary, predict_bed, predict_fasta, predict_windows
+    from genotools.export.runtime import OnnxPredictor
+
+__all__ = [
+    "ExportReport",
+    "OnnxPredictor",
+    "PredictionSummary",
+    "export_onnx",
+    "predict_bed",
+    "predict_fasta",
+    "predict_windows",
+]
+
+_HOME = {
+    "ExportReport": "onnx_file",
+    "OnnxPredictor": "runtime",
+    "PredictionSummary": "predict",
+    "export_onnx": "onnx_file",
+    "predict_bed": "predict",
+    "predict_fasta": "predict",
+    "predict_windows": "predict",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'genotools.export' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"genotools.export.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

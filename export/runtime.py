@@ -1,0 +1,219 @@
+"""The predictor that runs an exported file with numpy and onnxruntime alone.
+
+PyTorch and the onnx package need not be installed. The file says everything about itself in its metadata, and its
+last entry is a SHA-256 over all bytes before it, so a damaged file never predicts.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
+
+from genotools.errors import DataError
+from genotools.files import parse_json
+from genotools.genotype.genotype import Genotype
+from genotools.genotype.macro import Macro
+from genotools.genotype.task import Task
+
+__all__ = ["FORMAT", "INPUT", "ORT_ERRORS", "OUTPUT", "VERSION", "OnnxPredictor", "sealed"]
+
+FORMAT = "genotools/onnx"
+VERSION = 1
+INPUT, OUTPUT = "sequence", "probability"
+REQUIRED = (
+    "version",
+    "genotype",
+    "digest",
+    "model_digest",
+    "macro",
+    "task",
+    "variant_index",
+    "max_difference",
+)
+
+ORT_ERRORS: tuple[type[Exception], ...] = (
+    ort_state.Fail,
+    ort_state.InvalidArgument,
+    ort_state.InvalidGraph,
+    ort_state.InvalidProtobuf,
+    ort_state.NotImplemented,
+    ort_state.RuntimeException,
+    RuntimeError,
+)
+"""What onnxruntime raises for a model that it cannot load; they have no base of their own."""
+
+# One entry of ModelProto.metadata_props (field 14) as protobuf writes it: key "sha256", value 64 hex digits.
+# Protobuf lets messages be joined end to end, so the sum can follow the bytes that it is taken of.
+_SEAL_START = b"\x72\x4a\x0a\x06sha256\x12\x40"
+_FIGURE = re.compile(r"inf|\d+(\.\d+)?(e-?\d+)?")
+_SEAL_BYTES = len(_SEAL_START) + 64
+
+
+def sealed(model: bytes) -> bytes:
+    """Return a serialised ONNX model with the SHA-256 of its bytes as one more metadata entry at its end."""
+    return model + _SEAL_START + hashlib.sha256(model).hexdigest().encode("ascii")
+
+
+def _is_sealed(data: bytes) -> bool:
+    return len(data) > _SEAL_BYTES and data == sealed(data[:-_SEAL_BYTES])
+
+
+class OnnxPredictor:
+    """Predicts with a file that :func:`genotools.export.export_onnx` has written, on the CPU.
+
+    Safe to be called from several threads.
+
+    Parameters
+    ----------
+    path
+        The file.
+    threads
+        Threads of one operation; None leaves it to onnxruntime, which takes all cores.
+    batch_size
+        Windows in one run; more are split.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, not one of ours or of a newer version, or its metadata do not fit
+        together.
+
+    Examples
+    --------
+    >>> predictor = OnnxPredictor("model.onnx")  # doctest: +SKIP
+    >>> predictor.predict(encode(window)[None])  # doctest: +SKIP
+    """
+
+    def __init__(self, path: Path | str, *, threads: int | None = None, batch_size: int = 64) -> None:
+        self.path = Path(path)
+        self.batch_size = batch_size
+        self._session, self.metadata = _open(self.path, threads)
+        self.genotype = self._read_genotype()
+        self.macro = Macro.from_document(self._json("macro"), where=f"{self.path}: macro")
+        self.task = Task.from_document(self._json("task"), where=f"{self.path}: task")
+        self._check_shapes()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the K outputs, in order."""
+        return tuple(self.task.names)
+
+    @property
+    def length(self) -> int:
+        """Length of a window in bp."""
+        return self.macro.length
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over genotype and weights: equal to that of the PyTorch network that was exported."""
+        return self.metadata["model_digest"]
+
+    @property
+    def variant_index(self) -> int:
+        """0-based index in the window at which a variant sits."""
+        return int(self.metadata["variant_index"])
+
+    @property
+    def max_difference(self) -> float:
+        """Largest difference to the PyTorch network, as found at export."""
+        return float(self.metadata["max_difference"])
+
+    @cached_property
+    def card(self) -> Mapping[str, object] | None:
+        """The card that was exported with the network, if any."""
+        card = self._json("card") if "card" in self.metadata else None
+        return card if isinstance(card, dict) else None
+
+    def predict(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return outputs ``(N, K)`` for base codes ``(N, length)``; N may be 0.
+
+        Raises
+        ------
+        DataError
+            If ``codes`` has another shape or type.
+        """
+        if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != self.length:
+            raise DataError(
+                f"the model takes uint8 codes of shape (N, {self.length}), not {codes.dtype} {codes.shape}."
+            )
+        outputs = np.empty((len(codes), self.task.n_outputs), dtype=np.float32)
+        for start in range(0, len(codes), self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            outputs[rows] = self._session.run([OUTPUT], {INPUT: codes[rows]})[0]
+        return outputs
+
+    def _json(self, key: str) -> object:
+        return parse_json(self.metadata[key], where=f"{self.path}: {key}")
+
+    def _read_genotype(self) -> Genotype:
+        genotype = Genotype.from_json(self.metadata["genotype"], where=f"{self.path}: genotype")
+        if genotype.digest != self.metadata["digest"]:
+            raise DataError(
+                f"{self.path}: digest: the genotype has {genotype.digest}, not {self.metadata['digest']}."
+            )
+        return genotype
+
+    def _check_shapes(self) -> None:
+        """Compare what the graph takes and gives with what the metadata say; the first axis is N, any."""
+        expected = {INPUT: ("tensor(uint8)", self.length), OUTPUT: ("tensor(float)", self.task.n_outputs)}
+        ports = [*self._session.get_inputs(), *self._session.get_outputs()]
+        found = {port.name: (port.type, *port.shape[1:]) for port in ports}
+        if found != expected or any(isinstance(port.shape[0], int) for port in ports):
+            raise DataError(
+                f"{self.path}: the graph has {found}, its metadata say {expected} behind a free N. Export anew."
+            )
+
+
+def _open(path: Path, threads: int | None) -> tuple[onnxruntime.InferenceSession, dict[str, str]]:
+    """Return the session and the metadata of a file that is whole and ours."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}.") from error
+    is_whole = _is_sealed(data)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.log_severity_level = 4  # what goes wrong is raised; onnxruntime would print it as well
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except ORT_ERRORS as error:
+        if is_whole:
+            raise DataError(
+                f"{path}: onnxruntime {onnxruntime.__version__} cannot run it: {error}. Update onnxruntime."
+            ) from error
+        raise DataError(f"{path}: no ONNX file, or a damaged one. Copy or export it anew.") from error
+    metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+    _check_metadata(path, metadata, is_whole=is_whole)
+    return session, metadata
+
+
+def _check_metadata(path: Path, metadata: Mapping[str, str], *, is_whole: bool) -> None:
+    if "format" not in metadata and not is_whole:
+        raise DataError(
+            f"{path}: an ONNX file, but not one of genotools: it does not say what it predicts. "
+            "`genotools export` writes files that do."
+        )
+    if not is_whole:
+        raise DataError(
+            f"{path}: damaged or changed since it was exported (its SHA-256 does not agree). "
+            "Copy or export it anew."
+        )
+    if metadata.get("format") != FORMAT:
+        raise DataError(f"{path}: format: {FORMAT!r} is expected, found {metadata.get('format')!r}.")
+    if metadata.get("version") != str(VERSION):
+        raise DataError(
+            f"{path}: version: {metadata.get('version')!r} is not read by this genotools, which reads {VERSION}."
+        )
+    faults = [f"{key} is missing in the metadata." for key in REQUIRED if key not in metadata]
+    if not faults and not metadata["variant_index"].isdecimal():
+        faults.append(f"variant_index is {metadata['variant_index'][:60]!r}, a whole number is expected.")
+    if not faults and not _FIGURE.fullmatch(metadata["max_difference"]):
+        faults.append(f"max_difference is {metadata['max_difference'][:60]!r}, a number is expected.")
+    if faults:
+        raise DataError.from_faults(path, faults)

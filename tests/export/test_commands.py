@@ -1,0 +1,229 @@
+"""The commands ``export`` and ``predict``, and what they take for a model."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+import torch
+import typer
+from typer.testing import CliRunner
+
+from genotools.cli._models import load_card, load_predictor, load_trained_network
+from genotools.cli.export import export
+from genotools.cli.predict import predict
+from genotools.errors import DataError, OutputExistsError
+from genotools.export import OnnxPredictor, onnx_file, predict_bed, predict_fasta
+from genotools.training import TorchPredictor, save_weights
+from genotools.training.weights import load_network, model_digest
+from genotools.zoo import add_entry
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run() -> Run:
+    app = typer.Typer()
+    app.command()(export)
+    app.command()(predict)
+
+    def invoke(*arguments: object) -> Any:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return invoke
+
+
+@pytest.fixture(scope="module")
+def training(exported: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder like that of a finished training."""
+    folder = tmp_path_factory.mktemp("training")
+    save_weights(folder / "weights.safetensors", exported.network)
+    (folder / "genotype.json").write_text(exported.network.genotype.to_json())
+    config = {"format": "genotools/training", "version": 1, "data": {"digest": "f" * 64}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "result.json").write_text(
+        json.dumps({"n_params": 7, "test": {"mean_auroc": 0.75, "labels": []}})
+    )
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty zoo of one's own."""
+    folder = tmp_path / "zoo"
+    monkeypatch.setenv("GENOTOOLS_ZOO", str(folder))
+    return folder
+
+
+@pytest.fixture
+def sequences(tmp_path: Path) -> Path:
+    path = tmp_path / "s.fa"
+    path.write_text(">a\n" + "ACGTG" * 12 + "\n>b\n" + "TTGAC" * 20 + "\n")
+    return path
+
+
+def test_export_writes_a_checked_file_and_says_so(
+    run: Run, training: Path, exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The slow part is tested elsewhere; the network is the same.
+    monkeypatch.setattr(onnx_file, "to_onnx", lambda *_, **__: onnx.load(exported.path))
+    output = tmp_path / "m.onnx"
+    result = run("export", training, "-o", output)
+    assert result.exit_code == 0, result.output
+    predictor = OnnxPredictor(output)
+    assert predictor.digest == model_digest(load_trained_network(str(training)))
+    assert predictor.card == {
+        "data": {"digest": "f" * 64},
+        "metrics": {"params": 7, "test": {"mean_auroc": 0.75}},
+    }
+    for part in (predictor.digest, "opset", "MB", "at 1 window\n", "at 3 windows", "at 17 windows"):
+        assert part in result.stdout
+    assert "genotools predict" in result.stderr
+
+
+@pytest.mark.slow
+def test_export_as_json(run: Run, training: Path, tmp_path: Path) -> None:
+    result = run("export", training, "-o", tmp_path / "m.onnx", "--json")
+    document = json.loads(result.stdout)
+    assert document["path"] == str(tmp_path / "m.onnx")
+    assert document["max_difference"] < 1e-5
+
+
+def test_export_keeps_an_existing_file(run: Run, training: Path, exported: Any) -> None:
+    before = exported.path.read_bytes()
+    result = run("export", training, "-o", exported.path)
+    assert isinstance(result.exception, OutputExistsError)
+    assert exported.path.read_bytes() == before
+
+
+def test_export_of_an_onnx_file_is_refused(run: Run, exported: Any, tmp_path: Path) -> None:
+    result = run("export", exported.path, "-o", tmp_path / "m.onnx")
+    assert isinstance(result.exception, DataError)
+    assert "an ONNX file already" in str(result.exception)
+
+
+def test_predict_writes_what_the_library_writes(
+    run: Run, exported: Any, sequences: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "p.tsv"
+    result = run("predict", exported.path, sequences, "-o", output, "--strands", "forward", "--batch-size", 1)
+    assert result.exit_code == 0, result.output
+    predict_fasta(OnnxPredictor(exported.path), sequences, tmp_path / "library.tsv", strands="forward")
+    assert output.read_text() == (tmp_path / "library.tsv").read_text()
+    assert result.stdout == ""
+    assert "2 windows" in result.stderr
+    assert "1 cropped" in result.stderr
+
+
+def test_predict_of_regions(run: Run, exported: Any, sequences: Path, tmp_path: Path) -> None:
+    bed = tmp_path / "r.bed"
+    bed.write_text("b\t10\t20\n")
+    result = run(
+        "predict", exported.path, "--bed", bed, "--fasta", sequences, "-o", tmp_path / "p.tsv", "--json"
+    )
+    assert json.loads(result.stdout) == {
+        "output": str(tmp_path / "p.tsv"),
+        "n_windows": 1,
+        "n_cropped": 0,
+        "n_padded": 1,
+        "n_blank": 0,
+    }
+    predict_bed(OnnxPredictor(exported.path), bed, sequences, tmp_path / "library.tsv")
+    assert (tmp_path / "p.tsv").read_text() == (tmp_path / "library.tsv").read_text()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("s.fa", "--bed", "r.bed", "--fasta", "g.fa"), ("--bed", "r.bed"), ("s.fa", "--fasta", "g.fa")],
+)
+def test_predict_wants_either_sequences_or_regions(
+    run: Run, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    result = run("predict", "m.onnx", *options, "-o", tmp_path / "p.tsv")
+    assert result.exit_code == 2
+    assert "either SEQS.fa, or --bed with" in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_predict_checks_its_output_before_it_loads_the_model(
+    run: Run, sequences: Path, tmp_path: Path
+) -> None:
+    result = run("predict", "none.onnx", sequences, "-o", tmp_path / "p.csv")
+    assert "written as .tsv" in str(result.exception)
+
+
+def test_predict_says_when_windows_are_blank(run: Run, exported: Any, tmp_path: Path) -> None:
+    (tmp_path / "n.fa").write_text(">n\nNNNN\n")
+    result = run("predict", exported.path, tmp_path / "n.fa", "-o", tmp_path / "p.tsv")
+    assert "1 windows hold no known base" in " ".join(result.stderr.split())
+
+
+def test_training_folder_is_a_model(training: Path, exported: Any) -> None:
+    predictor = load_predictor(str(training), device="cpu")
+    assert isinstance(predictor, TorchPredictor)
+    assert predictor.digest == exported.report.digest
+
+
+def test_zoo_entry_is_a_model_by_its_name(training: Path, exported: Any, zoo: Path) -> None:
+    from genotools.zoo import add_entry
+
+    add_entry("mine", training, summary="for tests", origin="tests")
+    assert load_predictor("mine", device="cpu").digest == exported.report.digest
+    card = load_card("mine")
+    assert card is not None
+    assert card["name"] == "mine"
+    (zoo / "mine" / "model.onnx").write_bytes(exported.path.read_bytes())
+    assert isinstance(load_predictor("mine"), OnnxPredictor)
+
+
+@pytest.mark.parametrize("load", [load_predictor, load_trained_network])
+def test_zoo_entry_without_weights_says_how_to_train_it(load: Callable[[str], object]) -> None:
+    with pytest.raises(
+        DataError, match=r"cover-all-ops: a genotype only, without weights.*genotools train cover-all-ops"
+    ):
+        load("cover-all-ops")
+
+
+def test_unfinished_training_says_so(tmp_path: Path) -> None:
+    (tmp_path / "genotype.json").write_text("{}")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(DataError, match=r"no weights\.safetensors in this folder.*--resume"):
+        load_predictor(str(tmp_path))
+
+
+def test_what_is_no_model_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("notes")
+    with pytest.raises(DataError, match=r"no model in this folder"):
+        load_predictor(str(tmp_path))
+    with pytest.raises(DataError, match=r"notes\.txt: no model\. A model is a training folder"):
+        load_predictor(str(tmp_path / "notes.txt"))
+    with pytest.raises(DataError, match=r"nowhere: no such file or folder"):
+        load_predictor(str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="Did you mean 'dense-heavy'"):
+        load_predictor("dense-heavi")
+    with pytest.raises(DataError, match=r"m\.onnx: No such file"):
+        load_predictor(str(tmp_path / "m.onnx"))
+
+
+def test_onnx_does_not_run_on_cuda(exported: Any) -> None:
+    with pytest.raises(DataError, match="run on the CPU, not on 'cuda'"):
+        load_predictor(str(exported.path), device="cuda")
+
+
+def test_an_onnx_file_of_other_weights_is_not_run_for_them(
+    training: Path, exported: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "retrained"
+    shutil.copytree(training, folder)
+    shutil.copyfile(exported.path, folder / "model.onnx")
+    assert load_predictor(str(folder)).digest == exported.report.digest
+    network = load_network(folder / "weights.safetensors")
+    with torch.no_grad():
+        network.head.output.bias.add_(1)
+    save_weights(folder / "weights.safetensors", network)
+    with pytest.raises(DataError, match=r"model\.onnx was exported from other weights .* Export it again"):
+        load_predictor(str(folder))
+    with pytest.raises(DataError, match="exported from other weights"):
+        add_entry("stale", folder, summary="", origin="")
