@@ -1,0 +1,104 @@
+"""The command, with the loading of models replaced: which kinds of models there are is not its business."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from genotools.cli.variants import variants
+from genotools.errors import OutputExistsError
+from genotools.variants import score_to_tsv
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, model: Any) -> Callable[..., Any]:
+    fake = SimpleNamespace(load_predictor=lambda name, *, device, batch_size: model)
+    monkeypatch.setitem(sys.modules, "genotools.cli._models", fake)
+    app = typer.Typer()
+    app.command()(variants)
+
+    def invoke(*arguments: object, **options: Any) -> Any:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments], **options)
+
+    return invoke
+
+
+@pytest.fixture
+def vcf(genome_text: dict[str, str], write_vcf: Callable[..., Path]) -> Path:
+    text = genome_text["chr1"]
+    return write_vcf([("chr1", p, ".", text[p - 1], "A,C,G,T") for p in range(20, 60)])
+
+
+def test_command_writes_what_the_library_writes(
+    run: Callable[..., Any], model: Any, vcf: Path, fasta_path: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "command.tsv"
+    options = ("--scores", "diff, effect", "--strands", "forward", "--features", "0-1", "--batch-size", 9)
+    result = run("zoo-name", "--vcf", vcf, "--fasta", fasta_path, "-o", output, *options)
+    assert result.exit_code == 0, result.stderr
+    score_to_tsv(
+        model,
+        vcf,
+        fasta_path,
+        tmp_path / "library.tsv",
+        scores=("diff", "effect"),
+        strands="forward",
+        features="0-1",
+    )
+    assert output.read_text() == (tmp_path / "library.tsv").read_text()
+    assert result.stdout == ""
+    assert "same_as_ref" in result.stderr
+    assert "160 ALTs of 40 records" in result.stderr
+
+
+def test_json_goes_to_stdout(run: Callable[..., Any], vcf: Path, fasta_path: Path, tmp_path: Path) -> None:
+    result = run(
+        "m", "--vcf", vcf, "--fasta", fasta_path, "-o", tmp_path / "s.tsv.gz", "--json", "--summary-only"
+    )
+    summary = json.loads(result.stdout)
+    assert summary["n_variants"] == 160
+    assert summary["statuses"]["ok"] == 120
+    assert summary["statuses"]["same_as_ref"] == 40
+    assert summary["genome_build_looks_wrong"] is False
+
+
+def test_variants_come_from_standard_input(
+    run: Callable[..., Any], vcf: Path, fasta_path: Path, tmp_path: Path
+) -> None:
+    run("m", "--vcf", vcf, "--fasta", fasta_path, "-o", tmp_path / "file.tsv")
+    result = run(
+        "m", "--vcf", "-", "--fasta", fasta_path, "-o", tmp_path / "pipe.tsv", input=vcf.read_bytes()
+    )
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "pipe.tsv").read_bytes() == (tmp_path / "file.tsv").read_bytes()
+
+
+def test_wrong_genome_build_is_said_loudly(
+    run: Callable[..., Any],
+    write_vcf: Callable[..., Path],
+    genome_text: dict[str, str],
+    fasta_path: Path,
+    tmp_path: Path,
+) -> None:
+    text = genome_text["chr1"]
+    shifted = write_vcf(
+        [("chr1", p + 1, ".", text[p - 1], "<DEL>" if p % 3 else "A") for p in range(20, 290)]
+    )
+    result = run("m", "--vcf", shifted, "--fasta", fasta_path, "-o", tmp_path / "s.tsv")
+    assert result.exit_code == 0
+    assert "genome build looks wrong" in " ".join(result.stderr.split())
+
+
+def test_existing_output_is_refused_before_the_model_is_loaded(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, vcf: Path, fasta_path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "s.tsv").write_text("mine")
+    monkeypatch.setitem(sys.modules, "genotools.cli._models", SimpleNamespace(load_predictor=None))
+    result = run("m", "--vcf", vcf, "--fasta", fasta_path, "-o", tmp_path / "s.tsv")
+    assert isinstance(result.exception, OutputExistsError)
