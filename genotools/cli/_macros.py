@@ -1,0 +1,22 @@
+"""What a person may type where a command wants a macro-architecture."""
+
+from pathlib import Path
+
+from genotools.errors import DataError
+from genotools.genotype.macro import Macro
+
+__all__ = ["load_macro"]
+
+NAMED = {"paper": Macro.paper, "small": Macro.small}
+
+
+def load_macro(text: str, *, length: int) -> Macro:
+    """Return the macro that ``text`` names (paper, small, or a JSON file) for windows of ``length`` bp."""
+    if text in NAMED:
+        return NAMED[text](length)
+    path = Path(text)
+    if path.suffix != ".json":
+        raise DataError(f"unknown macro {text!r}. Known: {', '.join(NAMED)}, or a .json file.")
+    from genotools.files import read_json
+
+    return Macro.from_document(read_json(path), where=str(path), length=length)

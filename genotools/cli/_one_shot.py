@@ -1,0 +1,98 @@
+"""What ``genotools search`` does when the engine trains a supernet."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+
+from genotools.cli._genotypes import load_space
+from genotools.cli._macros import load_macro
+from genotools.cli._search_progress import SearchProgress
+from genotools.data.store import SequenceStore
+from genotools.search.one_shot import SearchInterrupted
+from genotools.search.one_shot_engines import get_one_shot_settings
+from genotools.search.one_shot_run import OneShotResult, search_one_shot
+from genotools.training.device import choose_device
+from genotools.training.interruption import stop_on_signals
+
+if TYPE_CHECKING:
+    from genotools.search.one_shot_settings import OneShotSettings
+
+__all__ = ["run_one_shot"]
+
+
+def run_one_shot(
+    engine: str,
+    data: Path,
+    output: Path,
+    *,
+    preset: str,
+    macro: str | None,
+    space: str,
+    seed: int,
+    device: str,
+    resume: bool,
+    as_json: bool,
+    checkpoint_cells: bool,
+    changes: dict[str, Any],
+) -> None:
+    """Search with a supernet and print what was found; ``changes`` are settings other than the preset's."""
+    settings: OneShotSettings = get_one_shot_settings(engine, preset).changed(**changes)
+    console = Console(stderr=True)
+    with (
+        SequenceStore.open(data) as store,
+        stop_on_signals() as stop,
+        SearchProgress(console) as progress,
+    ):
+        try:
+            result = search_one_shot(
+                engine,
+                load_space(space),
+                store,
+                output,
+                macro=load_macro(macro or ("small" if preset == "quick" else "paper"), length=store.length),
+                settings=settings,
+                seed=seed,
+                device=str(choose_device(device)),
+                checkpoint_cells=checkpoint_cells,
+                resume=resume,
+                should_stop=stop,
+                reporter=progress,
+            )
+        except SearchInterrupted as interruption:
+            progress.stop()
+            arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
+            command = shlex.join(["genotools", *arguments, "--resume"])
+            typer.echo(f"{interruption}\nGo on with: {command}", err=True)
+            raise typer.Exit(128 + stop.signal_number) from interruption
+    if as_json:
+        typer.echo((output / "result.json").read_text(encoding="utf-8"), nl=False)
+    else:
+        _print_result(result, data)
+
+
+def _print_result(result: OneShotResult, data: Path) -> None:
+    """Name the choice, its file, what looks wrong, and the next command to type."""
+    choice = result.choice
+    n_distinct = len({candidate.genotype.digest for candidate in result.candidates})
+    how: str = choice.selection
+    if choice.max_skips is not None:
+        how += f", at most {choice.max_skips} skips in the normal cell"
+    typer.echo(f"best genotype  {choice.genotype.digest[:12]}  ({how})")
+    typer.echo(f"candidates     {n_distinct} genotypes in {len(result.candidates)} places, see result.json")
+    for alarm in result.alarms:
+        typer.echo(f"alarm          {alarm}")
+    typer.echo(f"file           {result.best_path}")
+    command = [
+        "genotools",
+        "train",
+        str(result.folder),
+        "--data",
+        str(data),
+        "-o",
+        f"{result.folder}-trained",
+    ]
+    typer.echo(f"next           {shlex.join(command)}")

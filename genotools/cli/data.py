@@ -1,0 +1,251 @@
+"""``genotools data``: look at files of sequences, make stores, count what is in them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from genotools.cli._options import Force, Json, Out
+from genotools.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from genotools.data.build import BuildSummary
+    from genotools.data.stats import StoreStats
+
+__all__ = ["app"]
+
+app = typer.Typer(name="data", help="Sequence stores: look, build, count.", no_args_is_help=True)
+
+_MANY = 20  # of a longer list the ends are printed
+_FEW = 5
+
+
+@app.command("inspect")
+def inspect_command(
+    file: Annotated[Path, typer.Argument(help="Store, FASTA, BED, HDF5, .npy or .npz.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Say what FILE is: kind, shapes, names, first rows."""
+    from genotools.data.inspect import inspect_file
+
+    report = inspect_file(file)
+    if as_json:
+        _print_json(report.to_json())
+        return
+    lines = [f"{report.path}: {report.title}", *(f"{name}: {value}" for name, value in report.facts.items())]
+    _print_lines(lines)
+    if report.parts:
+        _print_table(report.columns, report.parts)
+    _print_lines(report.preview)
+
+
+@app.command("stats")
+def stats_command(
+    store: Annotated[Path, typer.Argument(help="Sequence store.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Count rows, labels and bases of STORE by split."""
+    from genotools.data.stats import store_stats
+    from genotools.data.store import SequenceStore
+
+    with SequenceStore.open(store) as opened:
+        stats = store_stats(opened)
+    if as_json:
+        _print_json(stats.to_json())
+    else:
+        _print_stats(stats)
+
+
+@app.command("from-bed")
+def from_bed_command(
+    fasta: Annotated[Path, typer.Option(help="Genome, may be gzip.", show_default=False)],
+    peaks: Annotated[
+        Path,
+        typer.Option(help="BED with names in column 4, or a table: name, path[, group].", show_default=False),
+    ],
+    output: Out,
+    bin_bp: Annotated[int, typer.Option("--bin", min=1, help="Width of a bin in bp.")] = 200,
+    window_bp: Annotated[int, typer.Option("--window", min=1, help="Width of a window in bp.")] = 1000,
+    min_overlap: Annotated[
+        str, typer.Option(help="Overlap that makes a label: 0.5 is half of the bin, 100 is 100 bp.")
+    ] = "0.5",
+    overlap_op: Annotated[
+        Literal["gt", "ge"], typer.Option(help="Must exceed --min-overlap, or may equal it.")
+    ] = "gt",
+    merge: Annotated[
+        bool,
+        typer.Option(
+            "--merge-peaks/--single-peaks", help="Overlap of a label's peaks together, or of one alone."
+        ),
+    ] = True,
+    keep: Annotated[
+        Literal["any", "all"], typer.Option(help="Bins to keep: with any label, or all.")
+    ] = "any",
+    min_positives: Annotated[int, typer.Option(min=1, help="Leave out labels with fewer bins.")] = 1,
+    test_chroms: Annotated[
+        list[str] | None, typer.Option(help="Contigs of the test split, comma-separated.")
+    ] = None,
+    valid_chroms: Annotated[list[str] | None, typer.Option(help="Contigs of the validation split.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Contigs to leave out.")] = None,
+    exclude_regions: Annotated[
+        Path | None, typer.Option(help="BED; bins that touch it are left out.")
+    ] = None,
+    max_unknown: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Largest share of unknown bases in a window, contig ends included."),
+    ] = 0.0,
+    genome: Annotated[str | None, typer.Option(help="Name of the assembly, for the record.")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Cut a genome into labelled windows: FASTA and peaks to a store."""
+    from genotools.data.from_bed import from_bed
+    from genotools.data.recipe import BinRecipe
+
+    recipe = BinRecipe(
+        bin_bp=bin_bp,
+        window_bp=window_bp,
+        min_overlap=_overlap(min_overlap),
+        overlap_op=overlap_op,
+        merge=merge,
+        keep=keep,
+        min_positives=min_positives,
+        test_contigs=_contigs(test_chroms),
+        valid_contigs=_contigs(valid_chroms),
+        exclude_contigs=_contigs(exclude),
+        max_unknown=max_unknown,
+    )
+    summary = from_bed(
+        fasta, peaks, output, recipe=recipe, exclude_regions=exclude_regions, genome=genome, force=force
+    )
+    _report_build(summary, as_json=as_json)
+    for split, option in (("valid", "--valid-chroms"), ("test", "--test-chroms")):
+        if not summary.n_rows.get(split):
+            typer.echo(
+                f"No {split} windows: search and train need validation windows. See {option}.", err=True
+            )
+
+
+@app.command("demo")
+def demo_command(output: Out, force: Force = False, as_json: Json = False) -> None:
+    """Write the store of the embedded yeast genome and its annotation."""
+    from genotools.data.demo import write_demo_store
+
+    summary = write_demo_store(output, force=force)
+    _report_store(output, as_json=as_json)
+    for label, reason in summary.dropped.items():
+        typer.echo(f"Left out {label}: {reason}", err=True)
+    typer.echo(f"Bins of held-out chromosomes left out as repeats: {summary.n_repeat_bins:,}.", err=True)
+
+
+def _overlap(text: str) -> float:
+    """Return a whole number as bp (int), anything else as a fraction (float)."""
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError as error:
+        raise DataError(
+            f"--min-overlap {text!r} is neither a fraction (0.5) nor a number of bp (100)."
+        ) from error
+
+
+def _contigs(values: list[str] | None) -> tuple[str, ...]:
+    return tuple(name.strip() for value in values or [] for name in value.split(",") if name.strip())
+
+
+def _report_build(summary: "BuildSummary", *, as_json: bool) -> None:
+    from genotools.data.stats import store_stats
+    from genotools.data.store import SequenceStore
+
+    with SequenceStore.open(summary.path) as store:
+        stats = store_stats(store)
+    if as_json:
+        built = {
+            "path": str(summary.path),
+            "digest": summary.digest,
+            "dropped_bins": dict(summary.dropped_bins),
+            "dropped_labels": dict(summary.dropped_labels),
+        }
+        _print_json({**built, **stats.to_json()})
+        return
+    _print_stats(stats)
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in summary.dropped_bins.items() if count)
+    notes = [f"Bins left out: {reasons or 'none'}."]
+    if summary.dropped_labels:
+        names = ", ".join(f"{name} ({count})" for name, count in list(summary.dropped_labels.items())[:_FEW])
+        more = ", ..." if len(summary.dropped_labels) > _FEW else ""
+        notes.append(f"Labels left out for few positive bins: {len(summary.dropped_labels)}: {names}{more}.")
+    _print_lines([*notes, f"Wrote {summary.path} ({summary.path.stat().st_size:,} bytes), {summary.digest}."])
+
+
+def _report_store(path: Path, *, as_json: bool) -> None:
+    from genotools.data.stats import store_stats
+    from genotools.data.store import SequenceStore
+
+    with SequenceStore.open(path) as store:
+        stats, digest = store_stats(store), store.digest
+    if as_json:
+        _print_json({"path": str(path), "digest": digest, **stats.to_json()})
+        return
+    _print_stats(stats)
+    _print_lines([f"Wrote {path} ({path.stat().st_size:,} bytes), {digest}."])
+
+
+def _print_stats(stats: "StoreStats") -> None:
+    columns = ("split", "rows", "labels a row", "GC", "unknown", "labels without positives")
+    rows = [
+        (
+            split,
+            f"{part.n_rows:,}",
+            f"{part.labels_per_row:.2f}" if part.n_rows else "",
+            f"{part.gc_share:.3f}" if part.n_rows else "",
+            f"{part.unknown_share:.2%}" if part.n_rows else "",
+            str(len(stats.labels_without_positives(split))),
+        )
+        for split, part in stats.splits.items()
+    ]
+    _print_table(columns, rows)
+    order = sorted(
+        range(len(stats.names)),
+        key=lambda label: -sum(part.positives[label] for part in stats.splits.values()),
+    )
+    labels = [
+        (
+            stats.names[label],
+            stats.groups[label],
+            *(
+                f"{part.positives[label]:,} ({part.rates[label]:.2%})" if part.n_rows else ""
+                for part in stats.splits.values()
+            ),
+        )
+        for label in order
+    ]
+    _print_table(("label", "group", *stats.splits), labels)
+
+
+def _print_table(columns: tuple[str, ...], rows: "Sequence[tuple[str | int, ...]]") -> None:
+    """Print a table to stdout; of a long one, the two ends. Names are text, never markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    shown = [*rows[:_FEW], ("...",), *rows[-_FEW:]] if len(rows) > _MANY else rows
+    for row in shown:
+        table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else cell) for cell in row))
+    console = Console()
+    console.print(table)
+    if len(rows) > _MANY:
+        console.print(f"({len(rows):,} in all; --json lists them)", highlight=False)
+
+
+def _print_lines(lines: "Iterable[str]") -> None:
+    for line in lines:
+        typer.echo(line)
+
+
+def _print_json(value: object) -> None:
+    from genotools.files import to_json
+
+    typer.echo(to_json(value), nl=False)

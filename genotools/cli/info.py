@@ -1,0 +1,92 @@
+"""``genotools info``, ``hash``, ``validate`` and ``diff``: what a genotype is."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from genotools.cli._genotypes import GenotypeArgument, load_genotype
+from genotools.cli._options import Json
+from genotools.errors import GenotoolsError
+
+__all__ = ["diff", "hash_", "info", "validate"]
+
+Genotypes = Annotated[
+    list[str], typer.Argument(metavar="GENOTYPE...", help="Genotype files, zoo names or run folders.")
+]
+
+
+def info(
+    genotype: GenotypeArgument,
+    length: Annotated[
+        int, typer.Option("--length", min=1, max=100_000_000, help="Input length in bp.")
+    ] = 1000,
+    outputs: Annotated[int, typer.Option("--outputs", min=1, max=1_000_000, help="Number of outputs.")] = 919,
+    macro: Annotated[str, typer.Option("--macro", help="paper or small.")] = "paper",
+    as_json: Json = False,
+) -> None:
+    """Describe a genotype: digest, cells in words, parameters, MACs, receptive field."""
+    from genotools.cli._macros import load_macro
+    from genotools.genotype.prose import describe
+    from genotools.genotype.task import Task
+    from genotools.nn.cost import cost
+
+    chosen = load_genotype(genotype)
+    figures = cost(chosen, load_macro(macro, length=length), Task(outputs))
+    values = {
+        "digest": chosen.digest,
+        "space": chosen.space,
+        "macro": macro,
+        "length_bp": length,
+        "outputs": outputs,
+        "params": figures.params,
+        "macs": figures.macs,
+        "receptive_field_bp": figures.receptive_field_bp,
+        "meta": dict(chosen.meta),
+    }
+    if as_json:
+        typer.echo(json.dumps(values, indent=2))
+        return
+    typer.echo(describe(chosen))
+    typer.echo(f"digest           {chosen.digest}")
+    typer.echo(f"parameters       {figures.params:,}   ({macro} macro, {length} bp, {outputs} outputs)")
+    typer.echo(f"MACs             {figures.macs:,} a sequence")
+    typer.echo(f"receptive field  {figures.receptive_field_bp:,} bp of one position of the last cell")
+    for key, value in chosen.meta.items():
+        typer.echo(f"{key:<16} {value}")
+
+
+def hash_(genotypes: Genotypes, as_json: Json = False) -> None:
+    """Print the digest of each genotype."""
+    digests = {text: load_genotype(text).digest for text in genotypes}
+    if as_json:
+        typer.echo(json.dumps(digests, indent=2))
+        return
+    for text, digest in digests.items():
+        typer.echo(f"{digest}  {text}")
+
+
+def validate(genotypes: Genotypes) -> None:
+    """Check genotype files; say everything that is wrong with each."""
+    n_bad = 0
+    for text in genotypes:
+        try:
+            load_genotype(text)
+        except GenotoolsError as error:
+            n_bad += 1
+            typer.echo(str(error), err=True)
+        else:
+            typer.echo(f"{text}: valid")
+    if n_bad:
+        raise typer.Exit(1)
+
+
+def diff(
+    first: Annotated[str, typer.Argument(metavar="GENOTYPE", help="The old one.")],
+    second: Annotated[str, typer.Argument(metavar="GENOTYPE", help="The new one.")],
+) -> None:
+    """Say in words what changed from one genotype to another."""
+    from genotools.genotype.prose import diff as changes
+
+    lines = changes(load_genotype(first), load_genotype(second))
+    typer.echo("\n".join(lines) if lines else "The two are the same genotype.")

@@ -1,0 +1,204 @@
+"""``genotools train`` and ``genotools evaluate``: weights for a genotype, and how good they are."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from genotools.cli._genotypes import GenotypeArgument, load_genotype
+from genotools.cli._options import Device, Force, Json, Out, Resume, Seed
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from genotools.training.metrics import MultilabelMetrics
+    from genotools.training.run import TrainingResult
+
+__all__ = ["evaluate", "train"]
+
+N_SHOWN_LABELS = 30
+
+Data = Annotated[Path, typer.Option("--data", help="A sequence store (.h5).", show_default=False)]
+Preset = Annotated[str, typer.Option("--preset", help="quick (minutes on a laptop) or paper.")]
+MacroOption = Annotated[
+    str | None,
+    typer.Option(
+        "--macro", help="small, paper, or a JSON file.  [default: small with --preset quick, else paper]"
+    ),
+]
+
+
+def train(
+    genotype: GenotypeArgument,
+    *,
+    data: Data,
+    output: Out,
+    preset: Preset = "quick",
+    macro: MacroOption = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Epochs at most.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps of an epoch at most.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Windows in a step.")] = None,
+    lr: Annotated[float | None, typer.Option("--lr", min=0, help="First learning rate.")] = None,
+    recurrent_lr: Annotated[
+        float | None, typer.Option("--recurrent-lr", min=0, help="The same of the recurrent cell.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option("--patience", min=1, help="Epochs without a new best before stopping.")
+    ] = None,
+    precision: Annotated[
+        Literal["fp32", "bf16"] | None, typer.Option("--precision", help="bf16: bfloat16 autocast.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    resume: Resume = False,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Train the network of a genotype on a store and test its best epoch.
+
+    Options left out have the preset's values. Ctrl-C leaves a checkpoint that --resume continues from.
+    """
+    from rich.console import Console
+
+    from genotools.cli._macros import load_macro
+    from genotools.cli._resume import resume_command
+    from genotools.cli._training_progress import TrainingProgress
+    from genotools.data.store import SequenceStore
+    from genotools.training.interruption import TrainingInterrupted, stop_on_signals
+    from genotools.training.run import train as run_training
+    from genotools.training.settings import get_preset
+
+    settings = get_preset(preset).changed(
+        epochs=epochs,
+        steps_per_epoch=steps,
+        batch_size=batch_size,
+        lr=lr,
+        recurrent_lr=recurrent_lr,
+        patience=patience,
+        precision=precision,
+    )
+    with SequenceStore.open(data) as store:
+        length = store.length
+    console = Console(stderr=True)
+    with stop_on_signals() as stop, TrainingProgress(console) as progress:
+        try:
+            result = run_training(
+                load_genotype(genotype),
+                data,
+                output,
+                macro=load_macro(macro or ("small" if preset == "quick" else "paper"), length=length),
+                settings=settings,
+                seed=seed,
+                device=device,
+                resume=resume,
+                force=force,
+                should_stop=stop,
+                reporter=progress,
+            )
+        except TrainingInterrupted as interruption:
+            progress.stop()
+            typer.echo(f"{interruption}\nGo on with: {resume_command()}", err=True)
+            raise typer.Exit(128 + stop.signal_number) from interruption
+    if json:
+        from genotools.files import to_json
+
+        typer.echo(to_json(result.to_document()), nl=False)
+    else:
+        _print_training(result, data, console)
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Training folder, zoo name, or .onnx file.")],
+    *,
+    data: Data,
+    split: Annotated[
+        Literal["train", "valid", "test"], typer.Option("--split", help="Which windows.")
+    ] = "test",
+    strands: Annotated[
+        Literal["both", "forward"],
+        typer.Option("--strands", help="Average both strands' probabilities, or take the forward one's."),
+    ] = "both",
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", min=1, help="Windows in one call of the model.")
+    ] = 256,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Measure a model on a split of a store: AUROC, AUPRC and F1 of every label, and their means."""
+    from rich.console import Console
+
+    from genotools.cli._models import load_predictor
+    from genotools.data.store import SequenceStore
+    from genotools.training.evaluate import describe_strands
+    from genotools.training.evaluate import evaluate as run_evaluation
+
+    console = Console(stderr=True)
+    predictor = load_predictor(model, device=device, batch_size=batch_size)
+    with SequenceStore.open(data) as store, console.status("Evaluating ...") as status:
+        metrics = run_evaluation(
+            predictor,
+            store,
+            split,
+            batch_size=batch_size,
+            strands=strands,
+            on_progress=lambda n_done, n_rows: status.update(f"Evaluating: {n_done:,} of {n_rows:,} windows"),
+        )
+    how = describe_strands(strands, metrics.names)
+    if json:
+        from genotools.files import to_json
+
+        document = {"model": model, "model_digest": predictor.digest, "split": split, "strands": how}
+        typer.echo(to_json({**document, **metrics.to_json()}), nl=False)
+    else:
+        _print_metrics(metrics, split=split, how=how)
+
+
+def _print_training(result: "TrainingResult", data: Path, console: "Console") -> None:
+    """Print the few numbers that count to stdout, and where everything lies to stderr."""
+    valid, test = result.validation, result.test
+    typer.echo(f"genotype        {result.genotype_digest}")
+    typer.echo(f"parameters      {result.n_params:,}")
+    typer.echo(f"best epoch      {result.best_epoch} of {result.n_epochs}")
+    typer.echo(f"valid AUROC     {_number(valid['valid_auroc'])}")
+    typer.echo(f"valid AUPRC     {_number(valid['valid_auprc'])}")
+    if test is not None:
+        typer.echo(f"test AUROC      {_number(test['mean_auroc'])}")
+        typer.echo(f"test AUPRC      {_number(test['mean_auprc'])}")
+        typer.echo(f"labels scored   {test['n_scored']} of {test['n_labels']}")
+        typer.echo(f"strands         {test['strands']}")
+    folder = result.folder
+    message = [
+        f"Trained in {result.seconds:,.0f} s. In {folder}:",
+        "  weights.safetensors  the best epoch's weights, with genotype, macro and labels",
+        "  result.json          metrics of every label",
+        "  history.jsonl        every epoch" + ("; curves.png" if (folder / "curves.png").exists() else ""),
+        f"Next: {shlex.join(['genotools', 'export', str(folder), '-o', str(folder / 'model.onnx')])}",
+        f"  or: {shlex.join(['genotools', 'evaluate', str(folder), '--data', str(data)])}",
+    ]
+    console.print("\n".join(message), highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_metrics(metrics: "MultilabelMetrics", *, split: str, how: str) -> None:
+    """Print the means, and the labels of a short list, to stdout."""
+    typer.echo(f"split           {split}, {metrics.n_windows:,} windows; {how}")
+    typer.echo(f"mean AUROC      {_number(metrics.mean_auroc)}   median {_number(metrics.median_auroc)}")
+    typer.echo(f"mean AUPRC      {_number(metrics.mean_auprc)}   median {_number(metrics.median_auprc)}")
+    typer.echo(f"AUPRC by chance {_number(metrics.mean_positive_rate)}")
+    typer.echo(f"weighted F1     {_number(metrics.weighted_f1)}")
+    typer.echo(f"labels scored   {metrics.n_scored} of {len(metrics.names)}")
+    if metrics.skipped:
+        typer.echo(f"skipped         {', '.join(metrics.skipped)} (no positive or no negative window)")
+    if len(metrics.names) > N_SHOWN_LABELS:
+        typer.echo(f"{len(metrics.names)} labels: see them with --json")
+        return
+    width = max(map(len, metrics.names))
+    typer.echo(f"\n{'label':<{width}}  positives   AUROC   AUPRC      F1")
+    for index, name in enumerate(metrics.names):
+        values = (metrics.auroc[index], metrics.auprc[index], metrics.f1[index])
+        columns = "".join(f"{_number(value):>8}" for value in values)
+        typer.echo(f"{name:<{width}}  {metrics.n_positive[index]:>9,}{columns}")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or value != value else f"{value:.4f}"
