@@ -1,0 +1,235 @@
+"""Rows of blocks, each ReLU, convolutions and a batch norm: what nearly every op of a supernet is.
+
+A row is one function with a backward pass of its own. It keeps the input of every batch norm, and in a weight step
+that of every convolution; it takes no gradient that is not asked for; the weight of the op is the scale of its last
+batch norm. On other devices, in other precisions and under autocast PyTorch differentiates instead.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from genotools.nn.channels_last import ConvGeometry, is_dense
+
+__all__ = [
+    "Block",
+    "Standardised",
+    "blocks_of",
+    "pool",
+    "run_blocks",
+    "standardise",
+    "standardise_batch",
+]
+
+
+class Block(NamedTuple):
+    """Convolutions, one after the other, and the batch norm behind them; a ReLU comes before."""
+
+    convs: tuple[nn.Conv1d, ...]
+    norm: nn.BatchNorm1d
+
+
+def blocks_of(op: nn.Module) -> tuple[Block, ...] | None:
+    """Return ``op`` as a row of blocks, None if it is anything else."""
+    if not isinstance(op, nn.Sequential):
+        return None
+    blocks: list[Block] = []
+    convs: list[nn.Conv1d] | None = None
+    for layer in op:
+        if isinstance(layer, nn.ReLU) and convs is None:
+            convs = []
+        elif isinstance(layer, nn.Conv1d) and convs is not None and is_dense(layer):
+            convs.append(layer)
+        elif isinstance(layer, nn.BatchNorm1d) and convs and not layer.affine:
+            blocks.append(Block(tuple(convs), layer))
+            convs = None
+        else:
+            return None
+    return tuple(blocks) if convs is None and blocks else None
+
+
+class _Norm(NamedTuple):
+    """What a batch norm does in this pass."""
+
+    mean: Tensor | None
+    variance: Tensor | None
+    in_training: bool
+    momentum: float
+    eps: float
+
+    @classmethod
+    def of(cls, norm: nn.BatchNorm1d) -> "_Norm":
+        """Read a module, and count the batch as it does; running statistics where they are used or updated."""
+        if norm.training and norm.track_running_stats and norm.num_batches_tracked is not None:
+            norm.num_batches_tracked.add_(1)
+        uses = not norm.training or norm.track_running_stats
+        mean, variance = (norm.running_mean, norm.running_var) if uses else (None, None)
+        return cls(mean, variance, norm.training, 0.0 if norm.momentum is None else norm.momentum, norm.eps)
+
+
+def pool(x: Tensor, op: nn.MaxPool1d | nn.AvgPool1d) -> Tensor:
+    """Return what a pool makes of ``(N, C, 1, L)``."""
+    kernel, stride, padding = (
+        value if isinstance(value, int) else value[0] for value in (op.kernel_size, op.stride, op.padding)
+    )
+    if isinstance(op, nn.AvgPool1d):
+        return F.avg_pool2d(x, (1, kernel), (1, stride), (0, padding), op.ceil_mode, op.count_include_pad)
+    dilation = op.dilation if isinstance(op.dilation, int) else op.dilation[0]
+    return F.max_pool2d(x, (1, kernel), (1, stride), (0, padding), (1, dilation), op.ceil_mode)
+
+
+def standardise(x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
+    """Return the batch norm of ``(N, C, 1, L)``.
+
+    As in the module, running statistics are used in evaluation mode and updated in training mode; there only while
+    the module tracks them.
+    """
+    mean, variance, in_training, momentum, eps = _Norm.of(norm)
+    return F.batch_norm(x, mean, variance, norm.weight, norm.bias, in_training, momentum, eps)
+
+
+class Standardised(NamedTuple):
+    """A batch with mean 0 and variance 1, and the statistics ``(C,)`` it had; the variance is the unbiased one."""
+
+    value: Tensor
+    mean: Tensor
+    variance: Tensor
+
+    def count_in(self, norm: nn.BatchNorm1d) -> None:
+        """Update the running statistics of a batch norm as if it had seen this batch."""
+        if not norm.track_running_stats or norm.running_mean is None or norm.running_var is None:
+            return
+        if norm.num_batches_tracked is not None:
+            norm.num_batches_tracked.add_(1)
+        momentum = 0.0 if norm.momentum is None else norm.momentum
+        norm.running_mean.lerp_(self.mean.to(norm.running_mean.dtype), momentum)
+        norm.running_var.lerp_(self.variance.to(norm.running_var.dtype), momentum)
+
+
+def standardise_batch(x: Tensor, eps: float) -> Standardised:
+    """Return the batch norm of ``(N, C, 1, L)`` by its own statistics, for several modules at once."""
+    mean, variance = x.new_zeros(x.shape[1]), x.new_zeros(x.shape[1])
+    # With a momentum of 1 the running statistics are those of the batch.
+    value = F.batch_norm(x, mean, variance, None, None, True, 1.0, eps)
+    return Standardised(value, mean, variance)
+
+
+def run_blocks(
+    x: Tensor,
+    convs: Sequence[Sequence[tuple[Tensor, ConvGeometry]]],
+    norms: Sequence[nn.BatchNorm1d],
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Return ``weight`` times what a row of blocks makes of ``x``, in memory of its own.
+
+    Parameters
+    ----------
+    x
+        ``(N, C, 1, L)`` in channels_last memory, behind the first ReLU.
+    convs
+        For each block the weights ``(C_out, C / groups, k)`` and geometries of its convolutions.
+    norms
+        The batch norm of each block, without affine parameters.
+    weight
+        A scalar; None is 1.
+    """
+    plan = _Plan([[geometry for _, geometry in block] for block in convs], [_Norm.of(norm) for norm in norms])
+    matrices = [matrix for block in convs for matrix, _ in block]
+    if x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu"):
+        output: Tensor = _Row.apply(plan, x, weight, *matrices)  # type: ignore[no-untyped-call]
+        return output
+    rest = iter(matrices)
+    for number, (geometries, norm) in enumerate(zip(*plan, strict=True)):
+        for geometry in geometries:
+            x = geometry.differentiable(x, next(rest))
+        scale = weight.repeat(x.shape[1]) if weight is not None and number == len(norms) - 1 else None
+        x = F.batch_norm(x, norm.mean, norm.variance, scale, None, norm.in_training, norm.momentum, norm.eps)
+        if number < len(norms) - 1:
+            x = F.relu(x, inplace=True)
+    return x
+
+
+class _Plan(NamedTuple):
+    geometries: list[list[ConvGeometry]]
+    norms: list[_Norm]
+
+
+class _Row(torch.autograd.Function):
+    """A row of blocks on a CPU in float32."""
+
+    @staticmethod
+    def forward(ctx: Any, plan: _Plan, x: Tensor, weight: Tensor | None, *matrices: Tensor) -> Tensor:
+        # An alpha step takes no gradient of matrices, so it need not keep what goes into them.
+        keeps_inputs = any(ctx.needs_input_grad[3:])
+        inputs: list[Tensor | None] = []
+        statistics: list[Tensor] = []
+        shapes = []
+        rest = iter(matrices)
+        scale = None if weight is None else weight.expand(matrices[-1].shape[0]).contiguous()
+        for number, (geometries, norm) in enumerate(zip(*plan, strict=True)):
+            for geometry in geometries:
+                inputs.append(x if keeps_inputs else None)
+                shapes.append(x.shape)
+                x = geometry.forward(x, next(rest))
+            is_last = number == len(plan.norms) - 1
+            before = x
+            x, mean, rstd = torch.native_batch_norm(
+                before,
+                scale if is_last else None,
+                None,
+                norm.mean,
+                norm.variance,
+                norm.in_training,
+                norm.momentum,
+                norm.eps,
+            )
+            statistics += [before, mean, rstd]
+            if not is_last:
+                x.relu_()
+        ctx.plan, ctx.shapes, ctx.n_matrices = plan, shapes, len(matrices)
+        ctx.save_for_backward(scale, *matrices, *inputs, *statistics)
+        return x
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        n, plan = ctx.n_matrices, ctx.plan
+        scale, *rest = ctx.saved_tensors
+        matrices, inputs, statistics = rest[:n], rest[n : 2 * n], rest[2 * n :]
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        d_weight: Tensor | None = None
+        d_matrices: list[Tensor | None] = [None] * n
+        index = n
+        for number in reversed(range(len(plan.norms))):
+            norm, geometries = plan.norms[number], plan.geometries[number]
+            before, mean, rstd = statistics[3 * number : 3 * number + 3]
+            is_last = number == len(plan.norms) - 1
+            if not is_last:
+                zero = mean if norm.in_training else norm.mean
+                behind = inputs[index] if inputs[index] is not None else before - zero.view(1, -1, 1, 1)
+                gradient = torch.ops.aten.threshold_backward(gradient, behind, 0)
+            gradient, d_scale, _ = torch.ops.aten.native_batch_norm_backward(
+                gradient,
+                before,
+                scale if is_last else None,
+                norm.mean,
+                norm.variance,
+                mean,
+                rstd,
+                norm.in_training,
+                norm.eps,
+                [True, is_last and ctx.needs_input_grad[2], False],
+            )
+            if is_last and ctx.needs_input_grad[2]:
+                d_weight = d_scale.sum()
+            for geometry in reversed(geometries):
+                index -= 1
+                if ctx.needs_input_grad[3 + index]:
+                    d_matrices[index] = geometry.d_weight(gradient, inputs[index], matrices[index])
+                if index > 0 or ctx.needs_input_grad[1]:
+                    gradient = geometry.d_x(gradient, ctx.shapes[index], matrices[index])
+        return None, gradient if ctx.needs_input_grad[1] else None, d_weight, *d_matrices

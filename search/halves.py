@@ -1,0 +1,116 @@
+"""The data of a one-shot search: what weights learn from, what alphas learn from, and the batches of both.
+
+The two never share a window, and neither is the validation split that results are ranked by. Windows often overlap
+their neighbours, so whole stretches of neighbours go to one side. Every batch is a function of seed, stage, epoch and
+step.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genotools.data.encoding import reverse_complement
+from genotools.data.store import SequenceStore
+from genotools.data.strands import opposite_labels
+from genotools.errors import DataError
+from genotools.search.one_shot_settings import AlphaData
+from genotools.training.seeds import child_seed
+
+__all__ = ["EpochBatches", "Halves", "split_halves"]
+
+STRETCH = 64
+"""Neighbouring windows that stay on one side."""
+
+MIN_BATCH = 2
+"""A supernet's batch norms need two sequences."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halves:
+    """Rows of the store by what they train, ascending."""
+
+    weights: NDArray[np.int64]
+    alphas: NDArray[np.int64]
+
+
+def split_halves(store: SequenceStore, alpha_data: AlphaData, *, seed: int) -> Halves:
+    """Return the rows for weights and for alphas.
+
+    Half of the training split each, in stretches of up to 64 neighbours drawn by ``seed``; with ``valid`` the whole
+    training split and the validation split.
+
+    Raises
+    ------
+    DataError
+        If one of them would have fewer than 2 windows.
+    """
+    rows = store.rows("train")
+    if alpha_data == "valid":
+        halves = Halves(weights=rows, alphas=store.rows("valid"))
+    else:
+        places = store.coordinates(rows)
+        neighbours = rows[np.lexsort((rows, places.starts, places.contigs))]
+        stretch = max(1, min(STRETCH, len(rows) // 8))
+        stretches = np.split(neighbours, np.arange(stretch, len(rows), stretch))
+        order = np.random.default_rng(seed).permutation(len(stretches))
+        drawn = np.concatenate([stretches[index] for index in order]) if len(rows) else rows
+        half = len(rows) // 2
+        halves = Halves(weights=np.sort(drawn[half:]), alphas=np.sort(drawn[:half]))
+    for what, found in (("weights", halves.weights), ("alphas", halves.alphas)):
+        if len(found) < MIN_BATCH:
+            raise DataError(f"{store.path}: {len(found)} windows for the {what}, {MIN_BATCH} are needed.")
+    return halves
+
+
+class EpochBatches:
+    """The batches of one epoch by number of the step.
+
+    Parameters
+    ----------
+    store
+        Where they lie.
+    rows
+        What is drawn from: every row once, in another order each time all have been used.
+    n_steps, batch_size
+        A batch never has more windows than there are rows.
+    reverse_complement_rate
+        Probability with which a window is given as its other strand.
+    seed, path
+        Place in the tree of seeds.
+
+    Attributes
+    ----------
+    rows
+        All rows in the order they are drawn.
+    """
+
+    def __init__(
+        self,
+        store: SequenceStore,
+        rows: NDArray[np.int64],
+        *,
+        n_steps: int,
+        batch_size: int,
+        reverse_complement_rate: float,
+        seed: int,
+        path: tuple[int, ...],
+    ) -> None:
+        rng = np.random.default_rng(child_seed(seed, *path))
+        self._store = store
+        self._size = min(batch_size, len(rows))
+        per_round = len(rows) // self._size
+        rounds = [rng.permutation(rows)[: per_round * self._size] for _ in range(-(-n_steps // per_round))]
+        self.rows = np.concatenate(rounds)[: n_steps * self._size]
+        self._is_reversed = rng.random(len(self.rows)) < reverse_complement_rate
+        self._opposite = opposite_labels(store.names)
+
+    def __getitem__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return base codes ``(n, L)`` and labels ``(n, K)`` of a step, counted from 0."""
+        part = slice(step * self._size, (step + 1) * self._size)
+        codes, labels = self._store.codes(self.rows[part]), self._store.labels(self.rows[part])
+        flip = self._is_reversed[part]
+        if flip.any():
+            codes[flip] = reverse_complement(codes[flip])
+            labels[flip] = labels[flip][:, self._opposite]
+        return codes, labels

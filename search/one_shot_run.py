@@ -1,0 +1,289 @@
+"""A one-shot search as a folder.
+
+======================= =====================================================================================
+``config.json``         engine, settings, space, macro, seed, digest of the data
+``journal.jsonl``       one line for every epoch and every candidate, with its genotype and where it comes from
+``alphas.jsonl``        the alphas at the end of every epoch
+``alphas.png``          their course as a picture, where matplotlib is installed
+``checkpoint/``         the state of the search, replaced after every epoch
+``best.genotype.json``  the engine's choice
+``result.json``         choice, all candidates by digest, alarms, steps and time; written last
+======================= =====================================================================================
+
+A search that was killed at any moment and resumed ends, on a CPU with one thread, with the same alphas bit for bit.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from genotools.data.store import SequenceStore
+from genotools.errors import DataError, MissingExtraError
+from genotools.files import write_json
+from genotools.genotype.documents import genotype_from_document, genotype_to_document
+from genotools.genotype.genotype import Genotype
+from genotools.genotype.macro import Macro
+from genotools.genotype.space import SearchSpace
+from genotools.search.alpha_course import ALPHAS_FILE, AlphaRecord, draw_alphas, read_alphas, write_alphas
+from genotools.search.folder import BEST_FILE, RUN_FORMAT, VERSION, opened
+from genotools.search.journal import Journal
+from genotools.search.one_shot import Candidate, EpochEnd, OneShotEngine
+from genotools.search.one_shot_engines import engine_name
+from genotools.search.one_shot_settings import OneShotSettings
+from genotools.search.supernet_training import StepPlace
+
+__all__ = ["OneShotReporter", "OneShotResult", "read_candidates", "search_one_shot"]
+
+CHECKPOINT = "checkpoint/supernet.safetensors"
+PICTURE = "alphas.png"
+
+
+class OneShotReporter:
+    """What is told about a search while it runs; this one keeps silent."""
+
+    def on_step(self, place: StepPlace) -> None:
+        """Take note of a step, about twice a second."""
+
+    def on_epoch(self, candidate: Candidate, end: EpochEnd) -> None:
+        """Take note of an epoch; it is in the journal."""
+
+    def on_decision(self, n_done: int, n_decisions: int) -> None:
+        """Take note of a decision of the perturbation."""
+
+    def on_message(self, message: str) -> None:
+        """Take note of a sentence."""
+
+
+class OneShotResult:
+    """What a one-shot search found.
+
+    Attributes
+    ----------
+    folder
+        The run folder.
+    choice
+        The engine's answer.
+    candidates
+        Everything that was yielded, in order, the choice last.
+    alarms
+        What looks like a collapse in the last epoch.
+    """
+
+    def __init__(self, folder: Path, candidates: list[Candidate], alarms: list[str]) -> None:
+        self.folder, self.candidates, self.alarms = folder, candidates, alarms
+        self.choice = candidates[-1]
+
+    @property
+    def best_path(self) -> Path:
+        """File of the chosen genotype."""
+        return self.folder / BEST_FILE
+
+
+def search_one_shot(
+    engine: str,
+    space: SearchSpace,
+    store: SequenceStore,
+    folder: Path,
+    *,
+    macro: Macro,
+    settings: OneShotSettings,
+    seed: int,
+    device: str = "cpu",
+    checkpoint_cells: bool = False,
+    resume: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
+    reporter: OneShotReporter | None = None,
+) -> OneShotResult:
+    """Run a one-shot search, or what is left of it, and write the outcome into ``folder``.
+
+    Parameters
+    ----------
+    engine
+        Its name, for the records; the settings make it what it is.
+    space, store, macro, settings, seed, device, checkpoint_cells, should_stop
+        As :class:`~genotools.search.one_shot.OneShotEngine` takes them.
+    folder
+        The run folder; it must be new unless ``resume``.
+    resume
+        Continue the search in ``folder``.
+    reporter
+        Is told what happens.
+
+    Raises
+    ------
+    OutputExistsError
+        If ``folder`` holds something and ``resume`` was not asked for.
+    DataError
+        If data and macro do not fit, or a resumed search was started with other settings, or is in use.
+    DivergedError
+        If a loss is no longer finite; names stage, epoch and step.
+    SearchInterrupted
+        If ``should_stop`` said so; the state is saved.
+    """
+    reporter = reporter or OneShotReporter()
+    config = {
+        "format": RUN_FORMAT,
+        "version": VERSION,
+        "engine": engine_name(engine),
+        "space": space.name,
+        "seed": seed,
+        "macro": macro.to_document(),
+        "settings": settings.to_document(),
+        "data": {"digest": store.digest},
+    }
+    one_shot = OneShotEngine(
+        settings,
+        space,
+        store,
+        macro,
+        seed=seed,
+        device=device,
+        checkpoint_path=folder / CHECKPOINT,
+        checkpoint_cells=checkpoint_cells,
+        should_stop=should_stop,
+        on_step=reporter.on_step,
+        on_decision=reporter.on_decision,
+    )
+    with opened(folder, config, resume=resume):
+        keeper = _Keeper(folder, reporter)
+        if not keeper.is_finished:
+            for candidate in one_shot.candidates(resume=resume):
+                keeper.keep(candidate)
+        return _finish(folder, config, space, reporter)
+
+
+class _Keeper:
+    """Writes down what an engine yields, each thing once however often the search was killed."""
+
+    def __init__(self, folder: Path, reporter: OneShotReporter) -> None:
+        self._reporter = reporter
+        self._journal = Journal(folder / "journal.jsonl")
+        self._alphas_path = folder / ALPHAS_FILE
+        self._kept = {_key(event) for event in self._journal.read()}
+        self._drawn = {(record.stage, record.epoch) for record in read_alphas(self._alphas_path)}
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the choice is written down."""
+        return any(is_choice for *_, is_choice in self._kept)
+
+    def keep(self, candidate: Candidate) -> None:
+        event = _event_of(candidate)
+        end = candidate.epoch_end
+        if end is not None and (candidate.stage, candidate.epoch) not in self._drawn:
+            write_alphas(
+                self._alphas_path,
+                AlphaRecord(stage=candidate.stage, epoch=candidate.epoch, values=end.alphas),
+            )
+        if _key(event) not in self._kept:
+            self._journal.append("epoch" if end is not None else "candidate", event)
+        if end is not None:
+            self._reporter.on_epoch(candidate, end)
+
+
+def _key(event: Mapping[str, Any]) -> tuple[Any, ...]:
+    names = ("stage", "epoch", "selection", "max_skips", "is_choice")
+    return "losses" in event, *(event.get(name) for name in names)
+
+
+def _event_of(candidate: Candidate) -> dict[str, Any]:
+    event: dict[str, Any] = {
+        "stage": candidate.stage,
+        "epoch": candidate.epoch,
+        "selection": candidate.selection,
+        "max_skips": candidate.max_skips,
+        "is_choice": candidate.is_choice,
+    }
+    if candidate.epoch_end is not None:
+        end = candidate.epoch_end
+        event |= {
+            "losses": asdict(end.losses),
+            "collapse": end.collapse.to_document(),
+            "alarms": end.collapse.alarms() if end.n_alpha_steps else [],
+            "n_steps": end.n_steps,
+            "n_alpha_steps": end.n_alpha_steps,
+        }
+    return event | {"genotype": genotype_to_document(candidate.genotype)}
+
+
+def read_candidates(folder: Path, *, space: SearchSpace | None = None) -> list[Candidate]:
+    """Return the candidates of a run folder in the order they were yielded, without what is known of epochs.
+
+    ``space`` is the one they come from; it may be left out where it is registered.
+
+    Raises
+    ------
+    DataError
+        If the journal is damaged.
+    """
+    path = folder / "journal.jsonl"
+    return [_candidate(event, space, where=str(path)) for event in Journal(path).read()]
+
+
+def _candidate(event: Mapping[str, Any], space: SearchSpace | None, *, where: str) -> Candidate:
+    try:
+        return Candidate(
+            genotype=genotype_from_document(event["genotype"], where=where, space=space),
+            stage=int(event["stage"]),
+            epoch=int(event["epoch"]),
+            selection=event["selection"],
+            max_skips=event["max_skips"],
+            is_choice=bool(event["is_choice"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{where}: a candidate is incomplete: {error!r}.") from error
+
+
+def _finish(
+    folder: Path, config: Mapping[str, Any], space: SearchSpace, reporter: OneShotReporter
+) -> OneShotResult:
+    """Write the choice, the picture and the result."""
+    events = Journal(folder / "journal.jsonl").read()
+    epochs = [event for event in events if event["event"] == "epoch"]
+    candidates = read_candidates(folder, space=space)
+    choice, last = candidates[-1], epochs[-1]
+    alarms: list[str] = last["alarms"]
+    origin = {"engine": config["engine"], "seed": config["seed"], **_provenance(choice)}
+    choice.genotype.with_meta(search=origin).save(folder / BEST_FILE, force=True)
+    _draw(folder, choice.genotype, reporter)
+    write_json(
+        folder / "result.json",
+        {
+            "format": RUN_FORMAT,
+            "version": VERSION,
+            "engine": config["engine"],
+            "best": {"digest": choice.genotype.digest, "file": BEST_FILE, **_provenance(choice)},
+            "alarms": alarms,
+            "collapse": last["collapse"],
+            "candidates": _by_digest(candidates),
+            "n_steps": sum(event["n_steps"] for event in epochs),
+            "n_alpha_steps": sum(event["n_alpha_steps"] for event in epochs),
+            "seconds": round(sum(event["losses"]["seconds"] for event in epochs), 3),
+        },
+    )
+    return OneShotResult(folder, candidates, alarms)
+
+
+def _provenance(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "stage": candidate.stage,
+        "epoch": candidate.epoch,
+        "selection": candidate.selection,
+        "max_skips": candidate.max_skips,
+    }
+
+
+def _by_digest(candidates: list[Candidate]) -> list[dict[str, Any]]:
+    """Return every genotype once, with all the places it was found at."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for candidate in candidates:
+        found.setdefault(candidate.genotype.digest, []).append(_provenance(candidate))
+    return [{"digest": digest, "found": places} for digest, places in found.items()]
+
+
+def _draw(folder: Path, chosen: Genotype, reporter: OneShotReporter) -> None:
+    try:
+        draw_alphas(read_alphas(folder / ALPHAS_FILE), folder / PICTURE, chosen=chosen)
+    except MissingExtraError as error:
+        reporter.on_message(f"No picture of the alphas: {error}")
