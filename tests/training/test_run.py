@@ -3,7 +3,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -243,6 +243,15 @@ def test_a_history_ahead_of_its_checkpoint_is_cut_back(run_training: Train, tmp_
     assert [record.epoch for record in read_history(history)] == [1, 2, 3]
 
 
+@pytest.fixture
+def python_handles_ctrl_c() -> Iterator[None]:
+    """Hold Python's own SIGINT handler, which it leaves out where a shell started it in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("python_handles_ctrl_c")
 def test_a_signal_becomes_a_request_and_the_handlers_come_back() -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with stop_on_signals() as stop:
