@@ -32,8 +32,8 @@ __all__ = ["ALPHAS_FILE", "AlphaRecord", "draw_alphas", "read_alphas", "write_al
 ALPHAS_FILE = "alphas.jsonl"
 
 PRUNED, GREY = "#DDDDDD", "#888888"
-MIN_SCALE = 0.05
-"""Colours never stretch a smaller range than this, in both directions."""
+MIN_SCALE, MAX_SCALE = 0.05, 2.0
+"""Range of the colours in both directions: noise is not blown up, and one extreme edge does not pale the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,8 @@ def _draw_cell(part: "SubFigure", records: Sequence[AlphaRecord], role: Role, ch
     targets = sorted({target for target, _ in pairs})
     sources = sorted({source for _, source in pairs})
     by_epoch = [_against_uniform(record.probs(role)) for record in records]
-    top = max(MIN_SCALE, *(abs(value) for ratios in by_epoch for value in ratios.values()))
+    largest = max(abs(value) for ratios in by_epoch for value in ratios.values())
+    top = min(max(largest, MIN_SCALE), MAX_SCALE)
     ends = [index for index in range(1, len(records)) if records[index].stage != records[index - 1].stage]
     grid = part.subplots(len(targets), len(sources), squeeze=False, sharex=True, sharey=True)
     image = None
@@ -156,7 +157,8 @@ def _draw_cell(part: "SubFigure", records: Sequence[AlphaRecord], role: Role, ch
         axes.tick_params(axis="x", labelsize=7)
     part.suptitle(f"{role} cell", fontsize=12, fontweight="bold")
     assert image is not None  # live ops have an edge in every cell
-    bar = part.colorbar(image, ax=grid, shrink=0.5, pad=0.01)
+    beyond = "both" if largest > top else "neither"
+    bar = part.colorbar(image, ax=grid, shrink=0.5, pad=0.01, extend=beyond)
     bar.ax.tick_params(labelsize=7)
     bar.set_label("log2 of softmax over uniform", fontsize=8)
 

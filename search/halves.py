@@ -14,16 +14,13 @@ from genotools.data.encoding import reverse_complement
 from genotools.data.store import SequenceStore
 from genotools.data.strands import opposite_labels
 from genotools.errors import DataError
-from genotools.search.one_shot_settings import AlphaData
+from genotools.search.one_shot_settings import MIN_BATCH, AlphaData
 from genotools.training.seeds import child_seed
 
 __all__ = ["EpochBatches", "Halves", "split_halves"]
 
 STRETCH = 64
 """Neighbouring windows that stay on one side."""
-
-MIN_BATCH = 2
-"""A supernet's batch norms need two sequences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from genotools.genotype.task import Task
 from genotools.nn.alphas import Alphas
 from genotools.nn.live_ops import ROLES, LiveOp, LiveOps, Role
 from genotools.nn.supernet import Supernet, build_supernet
+from genotools.nn.supernet_memory import SupernetMemory, supernet_memory
 from genotools.nn.supernet_plain import build_plain_supernet
 from genotools.search.collapse import Collapse, watch
 from genotools.search.derive import Probs, derive, edges_to_drop, ops_to_drop, skip_limited
@@ -129,6 +130,16 @@ class OneShotEngine:
         self.should_stop, self.on_step, self.on_decision = should_stop, on_step, on_decision
         self.task = Task(len(store.names), names=store.names)
         self.halves = split_halves(store, settings.alpha_data, seed=child_seed(seed, HALVES))
+
+    def memory(self) -> SupernetMemory:
+        """Return what a weight step of the first stage needs; later stages need less, a second order needs more."""
+        return supernet_memory(
+            LiveOps.full(self.space),
+            self.macro,
+            self.task,
+            max(2, min(self.settings.weights.batch_size, len(self.halves.weights))),
+            checkpoint_cells=self.checkpoint_cells,
+        )
 
     def candidates(self, *, resume: bool = False) -> Iterator[Candidate]:
         """Yield the genotype of every epoch, of every limit on skips at the end, and last the choice.

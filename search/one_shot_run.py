@@ -25,6 +25,7 @@ from genotools.genotype.documents import genotype_from_document, genotype_to_doc
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
 from genotools.genotype.space import SearchSpace
+from genotools.nn.supernet_memory import explained_out_of_memory
 from genotools.search.alpha_course import ALPHAS_FILE, AlphaRecord, draw_alphas, read_alphas, write_alphas
 from genotools.search.folder import BEST_FILE, RUN_FORMAT, VERSION, opened
 from genotools.search.journal import Journal
@@ -108,7 +109,7 @@ def search_one_shot(
     resume
         Continue the search in ``folder``.
     reporter
-        Is told what happens.
+        Is told what happens, the memory that a step needs to begin with.
 
     Raises
     ------
@@ -120,8 +121,9 @@ def search_one_shot(
         If a loss is no longer finite; names stage, epoch and step.
     SearchInterrupted
         If ``should_stop`` said so; the state is saved.
+    GenotoolsError
+        If memory runs out; names what helps.
     """
-    reporter = reporter or OneShotReporter()
     config = {
         "format": RUN_FORMAT,
         "version": VERSION,
@@ -132,6 +134,7 @@ def search_one_shot(
         "settings": settings.to_document(),
         "data": {"digest": store.digest},
     }
+    told = reporter or OneShotReporter()
     one_shot = OneShotEngine(
         settings,
         space,
@@ -142,15 +145,20 @@ def search_one_shot(
         checkpoint_path=folder / CHECKPOINT,
         checkpoint_cells=checkpoint_cells,
         should_stop=should_stop,
-        on_step=reporter.on_step,
-        on_decision=reporter.on_decision,
+        on_step=told.on_step,
+        on_decision=told.on_decision,
     )
     with opened(folder, config, resume=resume):
-        keeper = _Keeper(folder, reporter)
+        keeper = _Keeper(folder, told)
         if not keeper.is_finished:
-            for candidate in one_shot.candidates(resume=resume):
-                keeper.keep(candidate)
-        return _finish(folder, config, space, reporter)
+            memory = None
+            if reporter is not None:
+                memory = one_shot.memory()
+                reporter.on_message(f"A training step needs about {memory}.")
+            with explained_out_of_memory(memory):
+                for candidate in one_shot.candidates(resume=resume):
+                    keeper.keep(candidate)
+        return _finish(folder, config, space, told)
 
 
 class _Keeper:

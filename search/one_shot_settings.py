@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from genotools.errors import DataError
 from genotools.training.settings import TrainingSettings
 
-__all__ = ["AlphaData", "Carry", "OneShotSettings", "Order", "SearchStage", "Selection"]
+__all__ = ["MIN_BATCH", "AlphaData", "Carry", "OneShotSettings", "Order", "SearchStage", "Selection"]
 
 Order = Literal["first", "second"]
 Carry = Literal["none", "weights"]
@@ -15,6 +15,8 @@ AlphaData = Literal["train-half", "valid"]
 Selection = Literal["argmax", "perturbation"]
 
 DROPOUT_DECAY = 0.2
+MIN_BATCH = 2
+"""Batch norms take their statistics over it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,10 @@ class OneShotSettings:
         object.__setattr__(self, "alpha_betas", tuple(self.alpha_betas))
         faults = [] if self.stages else ["stages is empty, at least one is needed."]
         faults += [f"stages.{n}.{fault}" for n, stage in enumerate(self.stages) for fault in stage.faults()]
+        if self.weights.batch_size < MIN_BATCH:
+            faults.append(
+                f"weights.batch_size is {self.weights.batch_size}, a supernet needs at least {MIN_BATCH}."
+            )
         faults += self._choice_faults() + self._number_faults()
         if faults:
             raise DataError.from_faults("settings of the search", faults)

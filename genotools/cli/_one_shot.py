@@ -1,7 +1,6 @@
 """What ``genotools search`` does when the engine trains a supernet."""
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from rich.console import Console
 
 from genotools.cli._genotypes import load_space
 from genotools.cli._macros import load_macro
+from genotools.cli._resume import resume_command
 from genotools.cli._search_progress import SearchProgress
 from genotools.data.store import SequenceStore
 from genotools.search.one_shot import SearchInterrupted
@@ -64,17 +64,16 @@ def run_one_shot(
             )
         except SearchInterrupted as interruption:
             progress.stop()
-            arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
-            command = shlex.join(["genotools", *arguments, "--resume"])
-            typer.echo(f"{interruption}\nGo on with: {command}", err=True)
+            typer.echo(f"{interruption}\nGo on with: {resume_command()}", err=True)
             raise typer.Exit(128 + stop.signal_number) from interruption
     if as_json:
         typer.echo((output / "result.json").read_text(encoding="utf-8"), nl=False)
     else:
-        _print_result(result, data)
+        options = ["--preset", "quick" if preset == "quick" else "paper"]
+        _print_result(result, data, [*options, *(["--macro", macro] if macro else [])])
 
 
-def _print_result(result: OneShotResult, data: Path) -> None:
+def _print_result(result: OneShotResult, data: Path, options: list[str]) -> None:
     """Name the choice, its file, what looks wrong, and the next command to type."""
     choice = result.choice
     n_distinct = len({candidate.genotype.digest for candidate in result.candidates})
@@ -92,6 +91,7 @@ def _print_result(result: OneShotResult, data: Path) -> None:
         str(result.folder),
         "--data",
         str(data),
+        *options,
         "-o",
         f"{result.folder}-trained",
     ]

@@ -146,6 +146,7 @@ def run_blocks(
     for number, (geometries, norm) in enumerate(zip(*plan, strict=True)):
         for geometry in geometries:
             x = geometry.differentiable(x, next(rest))
+        # Not expanded: see _Row.
         scale = weight.repeat(x.shape[1]) if weight is not None and number == len(norms) - 1 else None
         x = F.batch_norm(x, norm.mean, norm.variance, scale, None, norm.in_training, norm.momentum, norm.eps)
         if number < len(norms) - 1:
@@ -169,6 +170,7 @@ class _Row(torch.autograd.Function):
         statistics: list[Tensor] = []
         shapes = []
         rest = iter(matrices)
+        # Laid out: PyTorch 2.13 gives a wrong input gradient for an expanded scale in channels_last memory.
         scale = None if weight is None else weight.expand(matrices[-1].shape[0]).contiguous()
         for number, (geometries, norm) in enumerate(zip(*plan, strict=True)):
             for geometry in geometries:

@@ -13,8 +13,8 @@ more than elsewhere.
 
 Fast: the predecessors of a state lie side by side, so that a weight matrix is read once for all of them; inputs of
 all positions go through ``W_0`` at once; matrices are packed once a pass; the backward pass is written out, keeps
-one tensor a state instead of ten, and makes every weight gradient with one product over all positions. The plain
-version is in :mod:`genotools.nn.supernet_plain`.
+one tensor a state instead of ten, and takes weight gradients of many positions with one product. The plain version
+is in :mod:`genotools.nn.supernet_plain`.
 
 References: Scheppach et al., section III; Zilly et al., Recurrent Highway Networks (2017).
 """

@@ -10,7 +10,12 @@ from genotools.genotype import Layer
 from genotools.nn.alphas import Alphas
 from genotools.nn.live_ops import LiveOps
 from genotools.nn.supernet import build_supernet
-from genotools.nn.supernet_memory import explained_out_of_memory, supernet_memory, supernet_params
+from genotools.nn.supernet_memory import (
+    SupernetMemory,
+    explained_out_of_memory,
+    supernet_memory,
+    supernet_params,
+)
 
 FULL = LiveOps.full(GENOME_NAS)
 SMALL = Macro(length=60, channels=4, layers=(Layer("normal"), Layer("reduce", 2)), head_hidden=16)
@@ -72,10 +77,14 @@ def test_the_published_supernet_has_the_published_number_of_weights() -> None:
     ],
 )
 def test_running_out_of_memory_names_what_helps(error: Exception) -> None:
-    memory = supernet_memory(FULL, SMALL, TASK, 4)
+    part = 2**30
+    memory = SupernetMemory(
+        weights=part, gradients=part, momentum=part, cells=part, recurrent=part, head=part, working=part
+    )
     with (
         pytest.raises(
-            GenotoolsError, match=r"(?s)estimated at .*smaller batch.*bf16.*checkpointing.*single paths"
+            GenotoolsError,
+            match=r"(?s)estimated at 7.00 GiB.*smaller batch.*bf16.*checkpointing.*single paths",
         ),
         explained_out_of_memory(memory),
     ):

@@ -9,6 +9,7 @@ import pytest
 from genotools.errors import DataError
 from genotools.search.one_shot_engines import ONE_SHOT_ENGINES, get_one_shot_settings
 from genotools.search.one_shot_settings import OneShotSettings, SearchStage
+from genotools.training.settings import TrainingSettings
 
 
 def test_skip_dropout_falls_linearly_and_then_exponentially_from_the_start_again() -> None:
@@ -96,6 +97,7 @@ def test_all_faults_are_listed_at_once(settings: OneShotSettings) -> None:
         ({"stages": (SearchStage(epochs=2, weight_only_epochs=3),)}, "weight_only_epochs is 3 of 2 epochs"),
         ({"stages": (SearchStage(epochs=2, skip_dropout=1.0),)}, r"skip_dropout is 1.0"),
         ({"stages": (SearchStage(epochs=2, conv_ops=0),)}, r"conv_ops is 0"),
+        ({"weights": TrainingSettings(batch_size=1)}, "weights.batch_size is 1, a supernet needs at least 2"),
         ({"alpha_betas": (0.5, 1.0)}, "alpha_betas is"),
         ({"alpha_clip_norm": 0.0}, "alpha_clip_norm is 0.0"),
         ({"perturbation_batches": 0}, "perturbation_batches is 0"),
