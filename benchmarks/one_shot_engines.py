@@ -5,7 +5,8 @@
 For every engine and seed a search runs with its preset; then the genotype it chose is trained from scratch, with the
 same settings and seed for all, and the validation AUPRC of the best epoch counts. Random search gets as many steps as
 the engine that takes most, those of weights and of alphas together, in trials of ``--trial-steps``. A step of a
-supernet takes several times as long as one of a network: the table has the seconds too.
+supernet takes several times as long as one of a network: the table has the seconds too, of wall time, and of the CPU
+for the searches that ran without a stop.
 
 Everything is kept in FOLDER: a benchmark that was stopped goes on where it was, and more seeds or engines add to it.
 Training is on one thread unless the environment says otherwise.
@@ -15,6 +16,9 @@ import argparse
 import json
 import platform
 import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +27,7 @@ import torch
 
 from genotools.data.store import SequenceStore
 from genotools.genotype import GENOME_NAS, Genotype, Macro
-from genotools.search import search
+from genotools.search import Job, search
 from genotools.search.evaluator import TrainingEvaluator
 from genotools.search.journal import Journal
 from genotools.search.one_shot_engines import ONE_SHOT_ENGINES, get_one_shot_settings
@@ -42,6 +46,7 @@ class Found:
     genotype: Genotype
     n_steps: int
     seconds: float
+    cpu_seconds: float
 
 
 def main() -> None:
@@ -94,9 +99,17 @@ def one_shot(
     settings = get_one_shot_settings(engine, arguments.preset).changed(
         epochs=arguments.search_epochs, steps_per_epoch=arguments.search_steps
     )
-    result = search_one_shot(
-        engine, GENOME_NAS, store, folder, macro=macro, settings=settings, seed=seed, resume=folder.exists()
-    )
+    with cpu_time(folder):
+        result = search_one_shot(
+            engine,
+            GENOME_NAS,
+            store,
+            folder,
+            macro=macro,
+            settings=settings,
+            seed=seed,
+            resume=folder.exists(),
+        )
     written: dict[str, Any] = json.loads((folder / "result.json").read_text())
     return Found(
         engine=engine,
@@ -104,7 +117,23 @@ def one_shot(
         genotype=result.choice.genotype,
         n_steps=written["n_steps"] + written["n_alpha_steps"],
         seconds=written["seconds"],
+        cpu_seconds=read_cpu_time(folder),
     )
+
+
+@contextmanager
+def cpu_time(folder: Path) -> Iterator[None]:
+    """Write down the CPU seconds of a search, unless some of it was done before."""
+    is_new, started = not folder.exists(), time.process_time()
+    yield
+    if is_new:
+        (folder / "cpu_seconds.json").write_text(json.dumps(time.process_time() - started))
+
+
+def read_cpu_time(folder: Path) -> float:
+    """Return the CPU seconds of a search, NaN where it was stopped in between."""
+    path = folder / "cpu_seconds.json"
+    return float(json.loads(path.read_text())) if path.exists() else float("nan")
 
 
 def random_search(
@@ -120,16 +149,18 @@ def random_search(
     print(f"random, seed {seed}: {n_trials} trials of {arguments.trial_steps} steps ...", flush=True)
     folder = arguments.output / f"random-{seed}"
     settings = training.changed(epochs=1, steps_per_epoch=arguments.trial_steps)
-    evaluator = TrainingEvaluator(store, macro, settings, objective=OBJECTIVE)
-    result = search(
-        "random", GENOME_NAS, evaluator, folder, n_trials=n_trials, seed=seed, resume=folder.exists()
-    )
+    evaluator = TrainingEvaluator(store, macro, settings)
+    with cpu_time(folder):
+        result = search(
+            "random", GENOME_NAS, evaluator, folder, n_trials=n_trials, seed=seed, resume=folder.exists()
+        )
     return Found(
         engine="random",
         seed=seed,
         genotype=result.best.genotype,
         n_steps=n_trials * arguments.trial_steps,
         seconds=sum(trial.seconds or 0 for trial in result.trials),
+        cpu_seconds=read_cpu_time(folder),
     )
 
 
@@ -141,7 +172,7 @@ def retrained(
     arguments: argparse.Namespace,
 ) -> list[float]:
     """Return the score of every genotype trained from scratch; what was trained before is read."""
-    evaluator = TrainingEvaluator(store, macro, training, objective=OBJECTIVE)
+    evaluator = TrainingEvaluator(store, macro, training)
     journal = Journal(arguments.output / "retrained.jsonl")
     settings = evaluator.describe()
     known = {
@@ -154,7 +185,8 @@ def retrained(
         key = one.genotype.digest, one.seed
         if key not in known:
             print(f"training the choice of {one.engine}, seed {one.seed} ...", flush=True)
-            known[key] = evaluator(one.genotype, seed=one.seed)[OBJECTIVE]
+            job = Job(number=len(known), genotype=one.genotype, seed=one.seed)
+            known[key] = evaluator(job)[OBJECTIVE]
             journal.append(
                 "retrained",
                 {"digest": key[0], "seed": one.seed, "score": known[key], "settings": settings},
@@ -174,16 +206,17 @@ def show(
     )
     print(
         f"{'engine':<12}{'seeds':>6}{OBJECTIVE:>14}{'sd':>9}{'lowest':>9}{'highest':>9}"
-        f"{'steps':>8}{'search s':>10}"
+        f"{'steps':>8}{'search s':>10}{'CPU s':>8}"
     )
     for engine in [*arguments.engines, "random"]:
         rows = [(one, score) for one, score in zip(found, scores, strict=True) if one.engine == engine]
         values = [score for _, score in rows]
         spread = statistics.stdev(values) if len(values) > 1 else float("nan")
         seconds = statistics.mean(one.seconds for one, _ in rows)
+        cpu_seconds = statistics.mean(one.cpu_seconds for one, _ in rows)
         print(
             f"{engine:<12}{len(rows):>6}{statistics.mean(values):>14.4f}{spread:>9.4f}{min(values):>9.4f}"
-            f"{max(values):>9.4f}{rows[0][0].n_steps:>8}{seconds:>10.0f}"
+            f"{max(values):>9.4f}{rows[0][0].n_steps:>8}{seconds:>10.0f}{cpu_seconds:>8.0f}"
         )
     print("\nby seed:")
     for one, score in zip(found, scores, strict=True):

@@ -14,7 +14,8 @@ from genotools.files import read_json, write_json
 __all__ = ["BEST_FILE", "RUN_FORMAT", "VERSION", "opened"]
 
 RUN_FORMAT = "genotools/search"
-VERSION = 1
+VERSION = 2
+"""Version 1 had no objectives, settings and rounds."""
 BEST_FILE = "best.genotype.json"
 LOCK = ".lock"
 
@@ -39,7 +40,8 @@ def opened(folder: Path, config: Mapping[str, Any], *, resume: bool) -> Iterator
         raise DataError(f"{folder}: another process is running this search.") from error
     try:
         _check_free(folder, resume=resume)  # somebody may have come and gone meanwhile
-        (folder / "checkpoint").mkdir(exist_ok=True)
+        for name in ("checkpoint", "networks"):
+            (folder / name).mkdir(exist_ok=True)
         config = json.loads(json.dumps(config))  # as it reads back, tuples as lists
         path = folder / "config.json"
         if resume and path.exists():

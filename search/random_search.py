@@ -3,19 +3,15 @@
 Reference: Scheppach et al., section III; Li and Talwalkar 2019 on why this is the line every engine must beat.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar
 
-import numpy as np
-
-from genotools.genotype.genotype import Genotype
-from genotools.genotype.space import SearchSpace
-from genotools.search.engine import SpaceExhaustedError
+from genotools.search.engine import EnginePreset, Evaluation, Proposal, Round, check_settings
+from genotools.search.source import Source
+from genotools.search.trial import Trial
 
 __all__ = ["RandomSearch"]
-
-MAX_REDRAWS = 1000
-"""Draws in a row that may all be known before a space counts as exhausted."""
 
 
 class RandomSearch:
@@ -23,39 +19,35 @@ class RandomSearch:
 
     Parameters
     ----------
-    space
-        Where genotypes are drawn from.
-    rng
-        Source of all randomness.
+    source
+        Where genotypes come from.
+    round_size
+        Trials asked for at once: as many can run side by side. It does not change which.
     """
 
-    name = "random"
+    name: ClassVar[str] = "random"
+    evaluation: ClassVar[Evaluation] = "own"
+    presets: ClassVar[Mapping[str, EnginePreset]] = MappingProxyType(
+        {"paper": EnginePreset(n_trials=20), "quick": EnginePreset(n_trials=4)}
+    )
 
-    def __init__(self, space: SearchSpace, *, rng: np.random.Generator) -> None:
-        self._space = space
-        self._rng = rng
-        self._seen: set[str] = set()
+    def __init__(self, source: Source, *, round_size: int = 8) -> None:
+        check_settings(self.name, round_size=(round_size, 1, None))
+        self._source = source
+        self._round_size = round_size
 
-    def ask(self) -> Genotype:
-        """Return a genotype that was not asked before."""
-        for _ in range(MAX_REDRAWS):
-            genotype = self._space.sample(rng=self._rng)
-            if genotype.digest not in self._seen:
-                self._seen.add(genotype.digest)
-                return genotype
-        raise SpaceExhaustedError(
-            f"{len(self._seen)} genotypes of space {self._space.name!r} asked, no new one found."
-        )
+    def ask(self) -> Round:
+        """Return genotypes that were not asked for before."""
+        drawn = self._source.samples(self._round_size)
+        return Round(proposals=tuple(Proposal(genotype=genotype) for genotype in drawn))
 
-    def tell(self, genotype: Genotype, score: float | None) -> None:
-        """Take note; random search does not learn."""
-        self._seen.add(genotype.digest)
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Random search does not learn."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return generator and digests seen."""
-        return {"rng": self._rng.bit_generator.state, "seen": sorted(self._seen)}
+        """Return the state of the source."""
+        return {"source": self._source.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state_dict`."""
-        self._rng.bit_generator.state = state["rng"]
-        self._seen = set(state["seen"])
+        self._source.load_state_dict(state["source"])

@@ -115,10 +115,11 @@ def run_search(folder: DemoFolder, *, seed: int, device: str) -> Iterator[str]:
     from genotools.search import search
     from genotools.search.evaluator import TrainingEvaluator
     from genotools.search.presets import get_search_preset
+    from genotools.search.registry import engine_preset
     from genotools.training.device import choose_device
 
-    preset = get_search_preset("quick")
-    with SequenceStore.open(folder["yeast.h5"]) as store, TrialProgress(preset.n_trials) as progress:
+    preset, n_trials = get_search_preset("quick"), engine_preset("random", "quick").n_trials
+    with SequenceStore.open(folder["yeast.h5"]) as store, TrialProgress(n_trials) as progress:
         evaluator = TrainingEvaluator(
             store,
             Macro.small(store.length),
@@ -131,7 +132,7 @@ def run_search(folder: DemoFolder, *, seed: int, device: str) -> Iterator[str]:
             GENOME_NAS,
             evaluator,
             folder["search"],
-            n_trials=preset.n_trials,
+            n_trials=n_trials,
             seed=seed,
             resume=True,
             on_trial=progress.on_trial,

@@ -23,7 +23,7 @@ __all__ = ["TrialProgress"]
 class TrialProgress:
     """A progress bar for the length of a ``with`` block; its methods are the callbacks of a search."""
 
-    def __init__(self, n_trials: int) -> None:
+    def __init__(self, n_trials: int | None) -> None:
         columns = (
             TextColumn("trials"),
             BarColumn(),
@@ -35,7 +35,7 @@ class TrialProgress:
             *columns, TimeRemainingColumn(), TextColumn("{task.description}"), console=Console(stderr=True)
         )
         self._task = self._bar.add_task("", total=n_trials)
-        self._n_trials = n_trials
+        self._n_ended: int | None = None
         self._name = ""
 
     def __enter__(self) -> Self:
@@ -48,12 +48,15 @@ class TrialProgress:
         self._bar.stop()
 
     def on_trial(self, trial: "Trial") -> None:
-        """Show a trial that starts, or print the line of one that has ended."""
+        """Show a trial that starts, or print the line of one that has ended in failure."""
         self._name = trial.genotype.digest[:12]
+        if self._n_ended is None:
+            self._n_ended = trial.number  # those before it ended in an earlier session
         if trial.seconds is None:
-            self._bar.update(self._task, completed=trial.number, description=self._name)
+            self._bar.update(self._task, completed=self._n_ended, description=self._name)
             return
-        self._bar.update(self._task, completed=trial.number + 1)
+        self._n_ended += 1
+        self._bar.update(self._task, completed=self._n_ended)
         if trial.score is None:
             reason = (trial.error or "").strip().rpartition("\n")[2]
             self._bar.console.print(f"trial {trial.number} {self._name} failed: {reason}", markup=False)

@@ -1,0 +1,120 @@
+"""What ``genotools search --seeds`` does: a search a seed, random search beside each, mean and spread."""
+
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from genotools.cli._sampling import SamplingOptions, run_sampling
+from genotools.errors import DataError, OutputExistsError
+from genotools.files import read_json, write_json
+from genotools.search import SearchResult
+
+__all__ = ["one_shot_seeds", "sampling_seeds", "seeds_of"]
+
+SUMMARY_FORMAT, VERSION = "genotools/search-seeds", 1
+
+
+def seeds_of(text: str) -> list[int]:
+    """Return the seeds of e.g. ``0,1,2``.
+
+    Raises
+    ------
+    DataError
+        If it is no such text, or a seed appears twice.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise DataError(
+            f"--seeds {text[:60]!r}: whole numbers with commas between were expected, e.g. 0,1,2."
+        )
+    seeds = [int(part) for part in parts]
+    if len(set(seeds)) < len(seeds):
+        raise DataError(f"--seeds {text[:60]!r}: a seed appears twice.")
+    return seeds
+
+
+def sampling_seeds(
+    engine: str,
+    options: SamplingOptions,
+    output: Path,
+    seeds: Sequence[int],
+    *,
+    beside_random: bool,
+    as_json: bool,
+) -> None:
+    """Search once a seed in ``output/seed-N``, and at random with as much training in ``output/random-N``."""
+    _claim(output, resume=options.resume)
+    results: dict[str, list[SearchResult]] = {}
+    for seed in seeds:
+        typer.echo(f"{engine}, seed {seed} ...", err=True)
+        folder = output / f"seed-{seed}"
+        found = run_sampling(engine, replace(options, resume=folder.exists()), folder, seed=seed)
+        results.setdefault(engine, []).append(found)
+        if beside_random and engine != "random":
+            typer.echo(f"random search beside it, seed {seed} ...", err=True)
+            folder = output / f"random-{seed}"
+            as_much = _as_random(options, found, resume=folder.exists())
+            results.setdefault("random", []).append(run_sampling("random", as_much, folder, seed=seed))
+    summary: dict[str, Any] = {
+        "format": SUMMARY_FORMAT,
+        "version": VERSION,
+        "engine": engine,
+        "seeds": list(seeds),
+        "scores": {name: [result.best.score for result in found] for name, found in results.items()},
+    }
+    write_json(output / "seeds.json", summary)
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2))
+        return
+    for name, scores in summary["scores"].items():
+        spread = f" ± {statistics.stdev(scores):.4f}" if len(scores) > 1 else ""
+        each = ", ".join(f"{score:.4f}" for score in scores)
+        typer.echo(f"{name:<20} {statistics.fmean(scores):.4f}{spread}   ({each})")
+    typer.echo(f"report               genotools report {output} -o report.html")
+
+
+def _as_random(options: SamplingOptions, found: SearchResult, *, resume: bool) -> SamplingOptions:
+    """Return the options of a random search with as many trials, or as many epochs where trials differ in them."""
+    preset = "quick" if options.preset == "quick" else "paper"
+    alike = replace(
+        options, preset=preset, settings=(), evaluation="own", warm_start=(), prefer=None, resume=resume
+    )
+    budgets = [trial.budget_epochs for trial in found.trials if trial.budget_epochs is not None]
+    if not budgets:
+        return replace(alike, trials=len(found.trials), budget=options.budget)
+    epochs = {trial.number: trial.budget_epochs or 0 for trial in found.trials}
+    spent = sum(
+        epochs[trial.number] - (epochs[trial.continues] if trial.continues is not None else 0)
+        for trial in found.trials
+    )
+    largest = max(budgets)
+    return replace(alike, trials=max(1, round(spent / largest)), epochs=largest, budget=None)
+
+
+def one_shot_seeds(
+    run_once: Callable[[int, Path, bool], None],
+    output: Path,
+    seeds: Sequence[int],
+    *,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Search once a seed in ``output/seed-N`` with an engine that trains a supernet."""
+    _claim(output, resume=resume)
+    for seed in seeds:
+        typer.echo(f"seed {seed} ...", err=True)
+        run_once(seed, output / f"seed-{seed}", False)
+    if as_json:
+        results = {str(seed): read_json(output / f"seed-{seed}" / "result.json") for seed in seeds}
+        typer.echo(json.dumps(results, indent=2))
+
+
+def _claim(output: Path, *, resume: bool) -> None:
+    if output.is_dir() and any(output.iterdir()) and not resume:
+        raise OutputExistsError(output, "Continue its searches with --resume, or choose another folder.")
+    output.mkdir(parents=True, exist_ok=True)
