@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from genotools.genotype.genotype import Genotype
 from genotools.genotype.space import SearchSpace
 
 __all__ = ["Source", "SourceOptions", "SpaceExhaustedError"]
+
+T = TypeVar("T")
 
 MAX_REDRAWS = 1000
 """Draws in a row that may all be known or refused before a space counts as exhausted."""
@@ -154,7 +156,7 @@ class Source:
             raise SpaceExhaustedError(self._exhausted())
         return self.take(max(drawn.values(), key=self._prefers))
 
-    def up_to(self, n: int, draw: Callable[[], Genotype]) -> Iterator[Genotype]:
+    def up_to(self, n: int, draw: Callable[[], T]) -> Iterator[T]:
         """Yield what ``draw`` gives, ``n`` times or until the space is exhausted."""
         for _ in range(n):
             try:
