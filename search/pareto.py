@@ -78,7 +78,8 @@ class Pareto:
         size = min(2, len(self._members))
         drawn = self._source.rng.choice(len(self._members), size, replace=False)
         members = [self._members[index] for index in drawn.tolist()]
-        return min(members, key=lambda member: (member.front, -member.distance)).genotype
+        winner: _Member = min(members, key=lambda member: (member.front, -member.distance))
+        return winner.genotype
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Let the best fronts of old and new live on; of the front that does not fit whole, those that stand free."""

@@ -8,8 +8,7 @@ norms by the statistics of the batch, since running ones lag behind what is take
 Reference: Wang et al., Rethinking Architecture Selection in Differentiable NAS (2021); there, accuracy is measured.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -20,8 +19,7 @@ from genotools.genotype.genotype import Genotype
 from genotools.genotype.space import SearchSpace
 from genotools.nn.alphas import Alphas
 from genotools.nn.live_ops import NONE, ROLES, LiveEdge, LiveOp, LiveOps, Role
-from genotools.nn.mixed_cell import MixedCell
-from genotools.nn.supernet import Supernet, build_supernet, frozen_statistics
+from genotools.nn.supernet import Supernet, build_supernet, frozen_statistics, without_dropout
 from genotools.search.derive import Probs, derive
 from genotools.training.loss import prediction_loss
 from genotools.training.validation import to_device
@@ -71,7 +69,7 @@ class HeldOutLoss:
         was_training = supernet.training
         supernet.train()
         total = 0.0
-        with frozen_statistics(supernet), _without_dropout(supernet):
+        with frozen_statistics(supernet), without_dropout(supernet):
             for codes, targets in self._batches:
                 total += prediction_loss(supernet(codes, alphas), targets, supernet.task.kind).item()
         supernet.train(was_training)
@@ -184,17 +182,3 @@ def _entry(edge: LiveEdge, op: str) -> LiveOp:
 def _absent(edge: LiveEdge) -> Values:
     """Return the alphas of an edge that passes on nothing."""
     return {_entry(edge, op): 0.0 if op == NONE else -torch.inf for op in edge.ops}
-
-
-@contextmanager
-def _without_dropout(supernet: Supernet) -> Iterator[None]:
-    """Turn all dropout off inside the block, also in training mode."""
-    cells = [cell for cell in supernet.modules() if isinstance(cell, MixedCell)]
-    recurrent, head = supernet.recurrent, supernet.head.dropout.p
-    before = cells[0].skip_dropout
-    rates = (0.0, 0.0) if recurrent is None else (recurrent.dropout_x, recurrent.dropout_h)
-    supernet.set_dropout(skip=0.0, dropout_x=0.0, dropout_h=0.0, head=0.0)
-    try:
-        yield
-    finally:
-        supernet.set_dropout(skip=before, dropout_x=rates[0], dropout_h=rates[1], head=head)

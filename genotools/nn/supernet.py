@@ -37,7 +37,7 @@ from genotools.nn.network import N_BASES, Head
 from genotools.nn.ops import stem
 from genotools.randomness import forked_torch
 
-__all__ = ["Supernet", "build_supernet", "frozen_statistics"]
+__all__ = ["Supernet", "build_supernet", "frozen_statistics", "without_dropout"]
 
 
 class Supernet(nn.Module):
@@ -296,3 +296,16 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
         for norm, buffers in zip(norms, before, strict=True):
             for name, buffer in buffers.items():
                 setattr(norm, name, buffer)
+
+
+@contextmanager
+def without_dropout(supernet: Supernet) -> Iterator[None]:
+    """Turn all dropout off inside the block, also in training mode."""
+    recurrent, head = supernet.recurrent, supernet.head.dropout.p
+    before = cast(MixedCell, supernet.cells[0]).skip_dropout
+    rates = (0.0, 0.0) if recurrent is None else (recurrent.dropout_x, recurrent.dropout_h)
+    supernet.set_dropout(skip=0.0, dropout_x=0.0, dropout_h=0.0, head=0.0)
+    try:
+        yield
+    finally:
+        supernet.set_dropout(skip=before, dropout_x=rates[0], dropout_h=rates[1], head=head)

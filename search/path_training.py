@@ -1,0 +1,203 @@
+"""Training of a supernet's weights on single paths, one path a step, from any step on.
+
+Binary cross-entropy on the training split, gradients clipped, two groups of SGD. Batches, paths and dropout are a
+function of seed, epoch and step.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genotools.data.store import SequenceStore
+from genotools.errors import DataError
+from genotools.files import parse_json
+from genotools.genotype.genotype import Genotype
+from genotools.nn.supernet import Supernet
+from genotools.randomness import forked_torch
+from genotools.search.halves import EpochBatches
+from genotools.training.checkpoint import read_safetensors, write_safetensors
+from genotools.training.loss import prediction_loss
+from genotools.training.meter import Meter
+from genotools.training.optimiser import clip_gradients, make_optimiser, set_learning_rates
+from genotools.training.progress import DivergedError
+from genotools.training.seeds import child_seed
+from genotools.training.settings import TrainingSettings
+from genotools.training.validation import autocast, to_device
+
+__all__ = ["PathTraining"]
+
+FORMAT, VERSION = "genotools/shared-weights", 1
+
+ORDER, STEP = 40, 41
+"""Branches of the tree of seeds; their numbers are part of what makes a run repeatable."""
+
+SAVED_EVERY = 200
+"""Steps after which the state is saved within an epoch."""
+
+
+class PathTraining:
+    """A supernet between two steps of its training.
+
+    Parameters
+    ----------
+    supernet
+        Trained in place.
+    store
+        Its training split is what is learnt from.
+    settings
+        Batch, rates, clipping, dropout of the recurrent cell, strands; ``epochs`` is the span of the schedule.
+    device
+        Where the supernet is.
+    path
+        Where the state is kept.
+
+    Attributes
+    ----------
+    round, epoch, step
+        How far it is: ``epoch`` epochs of the round are finished, and ``step`` steps of the next.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        store: SequenceStore,
+        settings: TrainingSettings,
+        *,
+        device: torch.device,
+        path: Path,
+    ) -> None:
+        self.supernet, self.store, self.settings, self.device = supernet, store, settings, device
+        self.path = path
+        self.round, self.epoch, self.step = 0, 0, 0
+        self._parameters = dict(supernet.named_parameters())
+        self._optimiser = make_optimiser(supernet, settings)
+        supernet.set_dropout(dropout_x=settings.dropout_x, dropout_h=settings.dropout_h)
+
+    def n_steps(self) -> int:
+        """Return the steps of an epoch."""
+        n_batches = max(1, len(self.store.rows("train")) // self.settings.batch_size)
+        return min(self.settings.steps_per_epoch or n_batches, n_batches)
+
+    def run_epoch(
+        self,
+        paths: Sequence[Genotype],
+        *,
+        seed: int,
+        schedule_epoch: int,
+        before_step: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Do what is left of an epoch: one step on each of ``paths``.
+
+        Parameters
+        ----------
+        paths
+            In order.
+        seed
+            Of the round.
+        schedule_epoch
+            Place in the schedule of the rates, from 0.
+        before_step
+            Called between two steps; may raise to stop.
+
+        Raises
+        ------
+        DivergedError
+            If a loss is no longer finite; names round, epoch and step.
+        """
+        set_learning_rates(self._optimiser, self.settings, epoch=schedule_epoch)
+        batches = EpochBatches(
+            self.store,
+            self.store.rows("train"),
+            n_steps=len(paths),
+            batch_size=self.settings.batch_size,
+            reverse_complement_rate=self.settings.reverse_complement_rate,
+            seed=seed,
+            path=(ORDER, self.epoch),
+        )
+        meter = Meter(self.device)
+        self.supernet.train()
+        while self.step < len(paths):
+            before_step()
+            codes, labels = batches[self.step]
+            with forked_torch(child_seed(seed, STEP, self.epoch, self.step), device=str(self.device)):
+                loss = self._do_step(codes, labels, paths[self.step])
+            self.step += 1
+            meter.add(loss, torch.zeros_like(loss), step=self.step)
+            if self.step % SAVED_EVERY == 0 and self.step < len(paths):
+                self._check_finite(meter)
+                self.save()
+        self._check_finite(meter)
+        self.epoch, self.step = self.epoch + 1, 0
+        self.save()
+
+    def _do_step(self, codes: Any, labels: Any, path: Genotype) -> Tensor:
+        self._optimiser.zero_grad(set_to_none=True)
+        with autocast(self.device, self.settings.precision):
+            logits = self.supernet.forward_path(to_device(codes, self.device), path)
+            targets = to_device(labels, self.device).float()
+            loss = prediction_loss(logits, targets, self.supernet.task.kind)
+        loss.backward()  # type: ignore[no-untyped-call]
+        clip_gradients(self._parameters.values(), self.settings.clip_norm)
+        self._optimiser.step()
+        return loss.detach()
+
+    def _check_finite(self, meter: Meter) -> None:
+        step = meter.first_bad_step()
+        if step is not None:
+            raise DivergedError(
+                f"the loss of the shared weights is not a finite number: round {self.round + 1}, "
+                f"epoch {self.epoch + 1}, step {step}. Lower the learning rates or clip_norm."
+            )
+
+    def save(self) -> None:
+        """Write the state in place of the one before."""
+        place = {"round": self.round, "epoch": self.epoch, "step": self.step}
+        header = {"format": FORMAT, "version": VERSION, "place": place}
+        parts: dict[str, Mapping[str, Tensor]] = {
+            # Edges of one source share the statistics of their pools; files hold no tensor under two names.
+            "supernet": {name: tensor.clone() for name, tensor in self.supernet.state_dict().items()},
+            "momentum": {
+                name: self._optimiser.state[parameter]["momentum_buffer"]
+                for name, parameter in self._parameters.items()
+                if self._optimiser.state.get(parameter, {}).get("momentum_buffer") is not None
+            },
+        }
+        tensors = {
+            f"{part}/{name}": tensor for part, found in parts.items() for name, tensor in found.items()
+        }
+        write_safetensors(self.path, tensors, header)
+
+    def restore(self) -> None:
+        """Take over the state at :attr:`path`.
+
+        Raises
+        ------
+        DataError
+            If it is damaged or belongs to another supernet.
+        """
+        self.round, self.epoch, self.step = saved_place(self.path)
+        _, tensors = read_safetensors(self.path, format_name=FORMAT, version=VERSION)
+        parts: dict[str, dict[str, Tensor]] = {"supernet": {}, "momentum": {}}
+        for key, tensor in tensors.items():
+            part, _, name = key.partition("/")
+            parts.setdefault(part, {})[name] = tensor
+        expected = {name: tensor.shape for name, tensor in self.supernet.state_dict().items()}
+        found = {name: tensor.shape for name, tensor in parts["supernet"].items()}
+        if found != expected or any(expected.get(n) != t.shape for n, t in parts["momentum"].items()):
+            raise DataError(f"{self.path}: the weights are those of another supernet, or damaged.")
+        self.supernet.load_state_dict(parts["supernet"])
+        for name, tensor in parts["momentum"].items():
+            self._optimiser.state[self._parameters[name]]["momentum_buffer"] = tensor.to(self.device)
+
+
+def saved_place(path: Path) -> tuple[int, int, int]:
+    """Return round, epoch and step of a saved state; raises DataError where it is damaged."""
+    metadata, _ = read_safetensors(path, format_name=FORMAT, version=VERSION)
+    match parse_json(metadata.get("place", "null"), where=f"{path}: place"):
+        case {"round": int(number), "epoch": int(epoch), "step": int(step)}:
+            return number, epoch, step
+        case place:
+            raise DataError(f"{path}: place: {place!r} is no place of a training.")
