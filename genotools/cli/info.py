@@ -1,12 +1,13 @@
 """``genotools info``, ``hash``, ``validate`` and ``diff``: what a genotype is."""
 
 import json
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from genotools.cli._genotypes import GenotypeArgument, load_genotype
-from genotools.cli._options import Json
+from genotools.cli._options import Json, Seed
 from genotools.errors import GenotoolsError
 
 __all__ = ["diff", "hash_", "info", "validate"]
@@ -22,7 +23,11 @@ def info(
         int, typer.Option("--length", min=1, max=100_000_000, help="Input length in bp.")
     ] = 1000,
     outputs: Annotated[int, typer.Option("--outputs", min=1, max=1_000_000, help="Number of outputs.")] = 919,
-    macro: Annotated[str, typer.Option("--macro", help="paper or small.")] = "paper",
+    macro: Annotated[str, typer.Option("--macro", help="paper, small or a file.")] = "paper",
+    proxies: Annotated[
+        bool, typer.Option("--proxies", help="Zero-cost scores of the untrained network as well.")
+    ] = False,
+    seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Describe a genotype: digest, cells in words, parameters, MACs, receptive field."""
@@ -32,8 +37,9 @@ def info(
     from genotools.nn.cost import cost
 
     chosen = load_genotype(genotype)
-    figures = cost(chosen, load_macro(macro, length=length), Task(outputs))
-    values = {
+    frame, task = load_macro(macro, length=length), Task(outputs)
+    figures = cost(chosen, frame, task)
+    values: dict[str, Any] = {
         "digest": chosen.digest,
         "space": chosen.space,
         "macro": macro,
@@ -44,6 +50,10 @@ def info(
         "receptive_field_bp": figures.receptive_field_bp,
         "meta": dict(chosen.meta),
     }
+    if proxies:
+        from genotools.search.proxies import score_all
+
+        values["proxies"] = score_all(chosen, frame, task, seed=seed)
     if as_json:
         typer.echo(json.dumps(values, indent=2))
         return
@@ -54,6 +64,20 @@ def info(
     typer.echo(f"receptive field  {figures.receptive_field_bp:,} bp of one position of the last cell")
     for key, value in chosen.meta.items():
         typer.echo(f"{key:<16} {value}")
+    if proxies:
+        _print_proxies(values["proxies"])
+
+
+def _print_proxies(scores: Mapping[str, float]) -> None:
+    """Print each score with its direction, and what it cannot see."""
+    from genotools.search.proxies import PROXIES
+
+    typer.echo("\nzero-cost scores; a filter at best, and no better than parameters and MACs on many tasks")
+    for name, value in scores.items():
+        proxy = PROXIES[name]
+        figure = f"{value:,.0f}" if name in ("params", "macs") else f"{value:.4f}"
+        typer.echo(f"{name:<16} {figure}   ({proxy.better} is taken to be better; {proxy.reference})")
+        typer.echo(f"{'':<16} {proxy.measures}; {proxy.caveat}")
 
 
 def hash_(genotypes: Genotypes, as_json: Json = False) -> None:

@@ -1,0 +1,204 @@
+"""Where the first genotypes of a search come from: earlier runs, files, or the run on the most similar data.
+
+Data are described by a few cheap numbers, and compared by them. Reference: AMBIENT's idea, by which architectures
+found on one task start the search on a task that is like it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from genotools.data.store import SequenceStore
+from genotools.errors import DataError
+from genotools.files import read_json, write_json
+from genotools.genotype.genotype import Genotype
+from genotools.genotype.space import SearchSpace
+from genotools.search.journal import Journal
+from genotools.search.one_shot_run import read_candidates
+from genotools.search.trial_events import read_trials
+
+__all__ = ["DESCRIPTORS", "descriptors", "distance", "genotypes_of_run", "most_similar", "write_descriptors"]
+
+DESCRIPTORS = "data.json"
+"""File of a run folder that says what its data are like."""
+
+FORMAT, VERSION = "genotools/data-descriptors", 1
+K = 4
+MAX_WINDOWS = 4000
+QUANTILES = (0.1, 0.5, 0.9)
+
+
+def genotypes_of_run(path: Path, n: int, space: SearchSpace) -> tuple[list[Genotype], int]:
+    """Return up to ``n`` distinct genotypes of ``space``, best first, and how many others were left out.
+
+    Parameters
+    ----------
+    path
+        The folder of a search of either kind, a folder with ``best.genotype.json`` or ``genotype.json``, a folder
+        of genotype files, or a genotype file.
+    n
+        At most.
+    space
+        What the new search may propose.
+
+    Raises
+    ------
+    DataError
+        If nothing of the kind is there, or it is damaged.
+    """
+    found: dict[str, Genotype] = {}
+    outside: set[str] = set()
+    for genotype in _ranked(path):
+        if space.contains(genotype):
+            found.setdefault(genotype.digest, genotype)
+        else:
+            outside.add(genotype.digest)
+    return list(found.values())[:n], len(outside)
+
+
+def _ranked(path: Path) -> list[Genotype]:
+    """Return the genotypes of a file or folder, best first."""
+    if path.is_file():
+        return [Genotype.load(path)]
+    journal = path / "journal.jsonl"
+    if journal.is_file():
+        kinds = {event["event"] for event in Journal(journal).read()}
+        if "ended" in kinds:
+            trials, _ = read_trials(Journal(journal))
+            finished = [trial for trial in trials.values() if trial.score is not None]
+            finished.sort(
+                key=lambda trial: (-(trial.budget_epochs or 0), -(trial.score or 0.0), trial.number)
+            )
+            return [trial.genotype for trial in finished]
+        if kinds:  # the choice of a one-shot search comes last
+            return [candidate.genotype for candidate in reversed(read_candidates(path))]
+    for name in ("best.genotype.json", "genotype.json"):
+        if (path / name).is_file():
+            return [Genotype.load(path / name)]
+    files = sorted(path.glob("*.json"))
+    if not files:
+        raise DataError(f"{path}: neither a search, nor a genotype file, nor a folder of such files.")
+    return [Genotype.load(file) for file in files]
+
+
+def descriptors(store: SequenceStore) -> dict[str, Any]:
+    """Return what the training split is like, as JSON values.
+
+    ``length_bp``, ``n_labels``, ``label_rates`` (their 0.1, 0.5 and 0.9 quantiles), ``gc``, and ``kmers``: the
+    frequencies of all 4-mers, each together with its reverse complement, of up to 4000 windows spread evenly.
+    """
+    rows = store.rows("train")
+    if not len(rows):
+        raise DataError(f"{store.path}: the training split is empty; there is nothing to describe.")
+    sample = rows[np.unique(np.linspace(0, len(rows) - 1, min(MAX_WINDOWS, len(rows))).astype(np.int64))]
+    codes = store.codes(sample)
+    rates = store.labels(sample).mean(axis=0)
+    known = codes[codes < 4]
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "length_bp": store.length,
+        "n_labels": len(store.names),
+        "label_rates": [round(float(rate), 6) for rate in np.quantile(rates, QUANTILES)],
+        "gc": round(float(np.isin(known, (1, 2)).mean()), 6) if len(known) else 0.0,
+        "kmers": [round(float(share), 8) for share in _spectrum(codes)],
+    }
+
+
+def _spectrum(codes: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the frequencies ``(4**K,)`` of K-mers on both strands; those with an unknown base do not count."""
+    width = codes.shape[1] - K + 1
+    numbers = np.zeros((len(codes), width), dtype=np.int64)
+    opposite = np.zeros_like(numbers)
+    is_known = np.ones_like(numbers, dtype=bool)
+    for offset in range(K):
+        column = codes[:, offset : offset + width].astype(np.int64)
+        numbers += column << 2 * (K - 1 - offset)
+        opposite += (3 - column) << 2 * offset  # A, C, G, T are 0 to 3, so the complement is 3 minus the code
+        is_known &= column < 4
+    counts = np.bincount(numbers[is_known], minlength=4**K) + np.bincount(opposite[is_known], minlength=4**K)
+    total = counts.sum()
+    return counts / total if total else np.full(4**K, 1 / 4**K)
+
+
+def distance(first: Mapping[str, Any], second: Mapping[str, Any]) -> float:
+    """Return how unlike two data sets are; 0 for equal descriptors, about 1 for very different ones in each part.
+
+    The sum of: the logarithm of the ratio of lengths, of numbers of labels and (their mean) of label rates, each
+    against a factor of ten; ten times the difference in GC; and the square root of the Jensen-Shannon divergence
+    (base 2) of the 4-mers times three, since genomes differ by a few hundredths only.
+    """
+    ratios = [_log_ratio(first[name], second[name]) for name in ("length_bp", "n_labels")]
+    rates = [
+        _log_ratio(a + 1e-4, b + 1e-4)
+        for a, b in zip(first["label_rates"], second["label_rates"], strict=True)
+    ]
+    spectra = 3 * math.sqrt(max(0.0, _jensen_shannon(np.array(first["kmers"]), np.array(second["kmers"]))))
+    gc = 10 * abs(float(first["gc"]) - float(second["gc"]))
+    return sum(ratios) + sum(rates) / len(rates) + gc + spectra
+
+
+def _log_ratio(a: float, b: float) -> float:
+    return abs(math.log10(a / b))
+
+
+def _jensen_shannon(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
+    middle = (p + q) / 2
+
+    def divergence(x: NDArray[np.float64]) -> float:
+        some = x > 0
+        return float((x[some] * np.log2(x[some] / middle[some])).sum())
+
+    return (divergence(p) + divergence(q)) / 2
+
+
+def write_descriptors(path: Path, store: SequenceStore) -> None:
+    """Write what the data of a search are like into its folder."""
+    write_json(path, descriptors(store))
+
+
+def most_similar(own: Mapping[str, Any], folders: Sequence[Path]) -> tuple[Path, float]:
+    """Return the run folder whose data are most like ``own``, and their distance; the first of equals.
+
+    Raises
+    ------
+    DataError
+        If none of the folders says what its data are like, or one of them is damaged.
+    """
+    distances = {
+        folder: distance(own, _read(folder / DESCRIPTORS))
+        for folder in folders
+        if (folder / DESCRIPTORS).is_file()
+    }
+    if not distances:
+        names = ", ".join(folder.name for folder in folders[:5]) or "no folder"
+        raise DataError(f"no run with a {DESCRIPTORS} among {names}; searches write it when they end.")
+    nearest = min(distances, key=lambda folder: distances[folder])
+    return nearest, distances[nearest]
+
+
+class _Descriptors(BaseModel):
+    """The file of :func:`descriptors`, as it is read."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    format: Literal["genotools/data-descriptors"]
+    version: Literal[1]
+    length_bp: Annotated[int, Field(ge=1)]
+    n_labels: Annotated[int, Field(ge=1)]
+    label_rates: Annotated[list[float], Field(min_length=len(QUANTILES), max_length=len(QUANTILES))]
+    gc: Annotated[float, Field(ge=0, le=1)]
+    kmers: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=4**K, max_length=4**K)]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return _Descriptors.model_validate(read_json(path)).model_dump()
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors()]
+        raise DataError.from_faults(f"{path} (not the description of a data set)", faults) from error
