@@ -5,7 +5,7 @@ neighbours). Whatever is yielded is a function of settings, data and seed; a sea
 checkpoint, a single file that is replaced after every epoch and when somebody asks to stop.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from genotools.search.supernet_training import EpochLosses, StageTraining, StepP
 from genotools.training.checkpoint import read_safetensors, write_safetensors
 from genotools.training.seeds import child_seed
 
-__all__ = ["Candidate", "EpochEnd", "OneShotEngine", "SearchInterrupted", "pruned"]
+__all__ = ["Candidate", "EpochEnd", "OneShotEngine", "RoundEnd", "SearchInterrupted", "pruned"]
 
 FORMAT = "genotools/one-shot-checkpoint"
 VERSION = 1
@@ -65,7 +65,8 @@ class Candidate:
     """A genotype and where it comes from; stage and epoch count from 1.
 
     ``max_skips`` is the limit it was derived under, None for none. ``is_choice`` marks the engine's own answer, the
-    last one it yields. ``epoch_end`` is there for the candidate of an epoch.
+    last one it yields. ``epoch_end`` is there for the candidate of an epoch, ``held_out_loss`` and ``place``, a
+    number from 1, where candidates are told apart by their losses.
     """
 
     genotype: Genotype
@@ -75,6 +76,20 @@ class Candidate:
     max_skips: int | None = None
     is_choice: bool = False
     epoch_end: EpochEnd | None = None
+    held_out_loss: float | None = None
+    place: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundEnd:
+    """What is known when a round of removals ends: live pairs of each cell, and the loss without each proposal."""
+
+    stage: int
+    epoch: int
+    n_live: Mapping[Role, int]
+    losses: Mapping[str, float]
+    n_steps: int
+    seconds: float
 
 
 class OneShotEngine:

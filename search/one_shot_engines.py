@@ -7,11 +7,18 @@ from types import MappingProxyType
 
 from genotools.errors import DataError
 from genotools.search.one_shot_settings import OneShotSettings
+from genotools.search.osp_settings import OspSettings
 
 __all__ = ["ALIASES", "ONE_SHOT_ENGINES", "engine_name", "get_one_shot_settings"]
 
 ONE_SHOT_ENGINES = MappingProxyType(
-    {"darts": "darts", "pdarts": "pdarts", "cwp-darts": "cwp_darts", "edp-darts": "edp_darts"}
+    {
+        "darts": "darts",
+        "pdarts": "pdarts",
+        "cwp-darts": "cwp_darts",
+        "edp-darts": "edp_darts",
+        "osp-nas": "osp_settings",
+    }
 )
 """Module of every engine's presets."""
 
@@ -23,7 +30,7 @@ def engine_name(text: str) -> str:
     return ALIASES.get(text, text)
 
 
-def get_one_shot_settings(engine: str, preset: str) -> OneShotSettings:
+def get_one_shot_settings(engine: str, preset: str) -> OneShotSettings | OspSettings:
     """Return a preset of an engine.
 
     Raises
@@ -37,7 +44,7 @@ def get_one_shot_settings(engine: str, preset: str) -> OneShotSettings:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise DataError(f"unknown engine {engine[:60]!r}. Known: {', '.join(ONE_SHOT_ENGINES)}.{hint}")
     module = importlib.import_module(f"genotools.search.{ONE_SHOT_ENGINES[name]}")
-    presets: Mapping[str, OneShotSettings] = module.PRESETS
+    presets: Mapping[str, OneShotSettings | OspSettings] = module.PRESETS
     if preset not in presets:
         raise DataError(f"{name} has no preset {preset[:60]!r}. Known: {', '.join(presets)}.")
     return presets[preset]

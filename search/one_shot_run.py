@@ -2,7 +2,7 @@
 
 ======================= =====================================================================================
 ``config.json``         engine, settings, space, macro, seed, digest of the data
-``journal.jsonl``       one line for every epoch and every candidate, with its genotype and where it comes from
+``journal.jsonl``       one line for every epoch, round and candidate, with its genotype and where it comes from
 ``alphas.jsonl``        the alphas at the end of every epoch
 ``alphas.png``          their course as a picture, where matplotlib is installed
 ``checkpoint/``         the state of the search, replaced after every epoch
@@ -29,9 +29,11 @@ from genotools.nn.supernet_memory import explained_out_of_memory
 from genotools.search.alpha_course import ALPHAS_FILE, AlphaRecord, draw_alphas, read_alphas, write_alphas
 from genotools.search.folder import BEST_FILE, RUN_FORMAT, VERSION, opened
 from genotools.search.journal import Journal
-from genotools.search.one_shot import Candidate, EpochEnd, OneShotEngine
+from genotools.search.one_shot import Candidate, EpochEnd, OneShotEngine, RoundEnd
 from genotools.search.one_shot_engines import engine_name
 from genotools.search.one_shot_settings import OneShotSettings
+from genotools.search.osp_nas import OspNas
+from genotools.search.osp_settings import OspSettings
 from genotools.search.supernet_training import StepPlace
 
 __all__ = ["OneShotReporter", "OneShotResult", "read_candidates", "search_one_shot"]
@@ -49,8 +51,11 @@ class OneShotReporter:
     def on_epoch(self, candidate: Candidate, end: EpochEnd) -> None:
         """Take note of an epoch; it is in the journal."""
 
+    def on_round(self, end: RoundEnd) -> None:
+        """Take note of a round of removals; it is in the journal."""
+
     def on_decision(self, n_done: int, n_decisions: int) -> None:
-        """Take note of a decision of the perturbation."""
+        """Take note of a decision of the perturbation, or of a loss that a removal is judged by."""
 
     def on_message(self, message: str) -> None:
         """Take note of a sentence."""
@@ -68,7 +73,7 @@ class OneShotResult:
     candidates
         Everything that was yielded, in order, the choice last.
     alarms
-        What looks like a collapse in the last epoch.
+        What looks like a collapse in the last epoch; none where there are no alphas.
     """
 
     def __init__(self, folder: Path, candidates: list[Candidate], alarms: list[str]) -> None:
@@ -88,7 +93,7 @@ def search_one_shot(
     folder: Path,
     *,
     macro: Macro,
-    settings: OneShotSettings,
+    settings: OneShotSettings | OspSettings,
     seed: int,
     device: str = "cpu",
     checkpoint_cells: bool = False,
@@ -135,19 +140,20 @@ def search_one_shot(
         "data": {"digest": store.digest},
     }
     told = reporter or OneShotReporter()
-    one_shot = OneShotEngine(
-        settings,
-        space,
-        store,
-        macro,
-        seed=seed,
-        device=device,
-        checkpoint_path=folder / CHECKPOINT,
-        checkpoint_cells=checkpoint_cells,
-        should_stop=should_stop,
-        on_step=told.on_step,
-        on_decision=told.on_decision,
-    )
+    options: dict[str, Any] = {
+        "seed": seed,
+        "device": device,
+        "checkpoint_path": folder / CHECKPOINT,
+        "checkpoint_cells": checkpoint_cells,
+        "should_stop": should_stop,
+        "on_step": told.on_step,
+        "on_decision": told.on_decision,
+    }
+    one_shot: OneShotEngine | OspNas
+    if isinstance(settings, OspSettings):
+        one_shot = OspNas(settings, space, store, macro, **options)
+    else:
+        one_shot = OneShotEngine(settings, space, store, macro, **options)
     with opened(folder, config, resume=resume):
         keeper = _Keeper(folder, told)
         if not keeper.is_finished:
@@ -156,8 +162,8 @@ def search_one_shot(
                 memory = one_shot.memory()
                 reporter.on_message(f"A training step needs about {memory}.")
             with explained_out_of_memory(memory):
-                for candidate in one_shot.candidates(resume=resume):
-                    keeper.keep(candidate)
+                for found in one_shot.candidates(resume=resume):
+                    keeper.keep(found)
         return _finish(folder, config, space, told)
 
 
@@ -174,9 +180,21 @@ class _Keeper:
     @property
     def is_finished(self) -> bool:
         """Whether the choice is written down."""
-        return any(is_choice for *_, is_choice in self._kept)
+        return any(key[-1] is True for key in self._kept)
 
-    def keep(self, candidate: Candidate) -> None:
+    def keep(self, found: Candidate | RoundEnd) -> None:
+        if isinstance(found, RoundEnd):
+            self._keep_round(found)
+        else:
+            self._keep_candidate(found)
+
+    def _keep_round(self, end: RoundEnd) -> None:
+        event = asdict(end)
+        if ("round", end.stage) not in self._kept:
+            self._journal.append("round", event)
+        self._reporter.on_round(end)
+
+    def _keep_candidate(self, candidate: Candidate) -> None:
         event = _event_of(candidate)
         end = candidate.epoch_end
         if end is not None and (candidate.stage, candidate.epoch) not in self._drawn:
@@ -191,7 +209,10 @@ class _Keeper:
 
 
 def _key(event: Mapping[str, Any]) -> tuple[Any, ...]:
-    names = ("stage", "epoch", "selection", "max_skips", "is_choice")
+    """Return what tells an event from all others; its last part is whether it is the choice."""
+    if event.get("event") == "round":
+        return "round", event["stage"]
+    names = ("stage", "epoch", "selection", "max_skips", "place", "is_choice")
     return "losses" in event, *(event.get(name) for name in names)
 
 
@@ -203,6 +224,8 @@ def _event_of(candidate: Candidate) -> dict[str, Any]:
         "max_skips": candidate.max_skips,
         "is_choice": candidate.is_choice,
     }
+    if candidate.held_out_loss is not None:
+        event |= {"held_out_loss": candidate.held_out_loss, "place": candidate.place}
     if candidate.epoch_end is not None:
         end = candidate.epoch_end
         event |= {
@@ -226,7 +249,8 @@ def read_candidates(folder: Path, *, space: SearchSpace | None = None) -> list[C
         If the journal is damaged.
     """
     path = folder / "journal.jsonl"
-    return [_candidate(event, space, where=str(path)) for event in Journal(path).read()]
+    events = [event for event in Journal(path).read() if event["event"] != "round"]
+    return [_candidate(event, space, where=str(path)) for event in events]
 
 
 def _candidate(event: Mapping[str, Any], space: SearchSpace | None, *, where: str) -> Candidate:
@@ -238,6 +262,8 @@ def _candidate(event: Mapping[str, Any], space: SearchSpace | None, *, where: st
             selection=event["selection"],
             max_skips=event["max_skips"],
             is_choice=bool(event["is_choice"]),
+            held_out_loss=event.get("held_out_loss"),
+            place=event.get("place"),
         )
     except (KeyError, TypeError) as error:
         raise DataError(f"{where}: a candidate is incomplete: {error!r}.") from error
@@ -248,10 +274,10 @@ def _finish(
 ) -> OneShotResult:
     """Write the choice, the picture and the result."""
     events = Journal(folder / "journal.jsonl").read()
-    epochs = [event for event in events if event["event"] == "epoch"]
+    trained = [event for event in events if event["event"] in ("epoch", "round")]
     candidates = read_candidates(folder, space=space)
-    choice, last = candidates[-1], epochs[-1]
-    alarms: list[str] = last["alarms"]
+    choice, last = candidates[-1], trained[-1]
+    alarms: list[str] = last.get("alarms", [])
     origin = {"engine": config["engine"], "seed": config["seed"], **_provenance(choice)}
     choice.genotype.with_meta(search=origin).save(folder / BEST_FILE, force=True)
     _draw(folder, choice.genotype, reporter)
@@ -263,23 +289,28 @@ def _finish(
             "engine": config["engine"],
             "best": {"digest": choice.genotype.digest, "file": BEST_FILE, **_provenance(choice)},
             "alarms": alarms,
-            "collapse": last["collapse"],
+            "collapse": last.get("collapse"),
             "candidates": _by_digest(candidates),
-            "n_steps": sum(event["n_steps"] for event in epochs),
-            "n_alpha_steps": sum(event["n_alpha_steps"] for event in epochs),
-            "seconds": round(sum(event["losses"]["seconds"] for event in epochs), 3),
+            "n_steps": sum(event["n_steps"] for event in trained),
+            "n_alpha_steps": sum(event.get("n_alpha_steps", 0) for event in trained),
+            "seconds": round(sum(_seconds_of(event) for event in trained), 3),
         },
     )
     return OneShotResult(folder, candidates, alarms)
 
 
+def _seconds_of(event: Mapping[str, Any]) -> float:
+    return float(event["seconds"] if event["event"] == "round" else event["losses"]["seconds"])
+
+
 def _provenance(candidate: Candidate) -> dict[str, Any]:
-    return {
+    found = {
         "stage": candidate.stage,
         "epoch": candidate.epoch,
         "selection": candidate.selection,
         "max_skips": candidate.max_skips,
     }
+    return found if candidate.held_out_loss is None else found | {"held_out_loss": candidate.held_out_loss}
 
 
 def _by_digest(candidates: list[Candidate]) -> list[dict[str, Any]]:
@@ -291,6 +322,8 @@ def _by_digest(candidates: list[Candidate]) -> list[dict[str, Any]]:
 
 
 def _draw(folder: Path, chosen: Genotype, reporter: OneShotReporter) -> None:
+    if not (folder / ALPHAS_FILE).exists():
+        return
     try:
         draw_alphas(read_alphas(folder / ALPHAS_FILE), folder / PICTURE, chosen=chosen)
     except MissingExtraError as error:

@@ -12,7 +12,8 @@ __all__ = ["MIN_BATCH", "AlphaData", "Carry", "OneShotSettings", "Order", "Searc
 Order = Literal["first", "second"]
 Carry = Literal["none", "weights"]
 AlphaData = Literal["train-half", "valid"]
-Selection = Literal["argmax", "perturbation"]
+Selection = Literal["argmax", "perturbation", "removal"]
+"""What names a candidate: the alphas, or the loss without an op; ``removal`` is OSP-NAS's own."""
 
 DROPOUT_DECAY = 0.2
 MIN_BATCH = 2
@@ -141,11 +142,16 @@ class OneShotSettings:
             raise DataError.from_faults("settings of the search", faults)
 
     def _choice_faults(self) -> list[str]:
-        known = {"order": Order, "carry": Carry, "alpha_data": AlphaData, "select": Selection}
+        known = {
+            "order": get_args(Order),
+            "carry": get_args(Carry),
+            "alpha_data": get_args(AlphaData),
+            "select": ("argmax", "perturbation"),
+        }
         return [
-            f"{name} is {getattr(self, name)!r}, it must be one of {', '.join(get_args(choices))}."
+            f"{name} is {getattr(self, name)!r}, it must be one of {', '.join(choices)}."
             for name, choices in known.items()
-            if getattr(self, name) not in get_args(choices)
+            if getattr(self, name) not in choices
         ]
 
     def _number_faults(self) -> list[str]:

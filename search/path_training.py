@@ -1,20 +1,22 @@
-"""Training of a supernet's weights on single paths, one path a step, from any step on.
+"""Training of a supernet's weights on parts of it, one part a step, from any step on.
 
-Binary cross-entropy on the training split, gradients clipped, two groups of SGD. Batches, paths and dropout are a
-function of seed, epoch and step.
+A part is a single path or more, summed without weights. Binary cross-entropy, gradients clipped, two groups of SGD.
+Batches and dropout are a function of seed, epoch and step.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
 from genotools.files import parse_json
-from genotools.genotype.genotype import Genotype
+from genotools.nn.live_ops import LiveOps
 from genotools.nn.supernet import Supernet
 from genotools.randomness import forked_torch
 from genotools.search.halves import EpochBatches
@@ -27,7 +29,7 @@ from genotools.training.seeds import child_seed
 from genotools.training.settings import TrainingSettings
 from genotools.training.validation import autocast, to_device
 
-__all__ = ["PathTraining"]
+__all__ = ["PathTraining", "SavedPlace"]
 
 FORMAT, VERSION = "genotools/shared-weights", 1
 
@@ -45,14 +47,14 @@ class PathTraining:
     ----------
     supernet
         Trained in place.
-    store
-        Its training split is what is learnt from.
+    store, rows
+        What is learnt from.
     settings
         Batch, rates, clipping, dropout of the recurrent cell, strands; ``epochs`` is the span of the schedule.
     device
         Where the supernet is.
     path
-        Where the state is kept.
+        Where the state is kept; None keeps none.
 
     Attributes
     ----------
@@ -64,36 +66,43 @@ class PathTraining:
         self,
         supernet: Supernet,
         store: SequenceStore,
+        rows: NDArray[np.int64],
         settings: TrainingSettings,
         *,
         device: torch.device,
-        path: Path,
+        path: Path | None,
     ) -> None:
-        self.supernet, self.store, self.settings, self.device = supernet, store, settings, device
+        self.supernet, self.store, self.rows = supernet, store, rows
+        self.settings, self.device = settings, device
         self.path = path
         self.round, self.epoch, self.step = 0, 0, 0
+        self._meter, self._first = Meter(device), 0
         self._parameters = dict(supernet.named_parameters())
         self._optimiser = make_optimiser(supernet, settings)
         supernet.set_dropout(dropout_x=settings.dropout_x, dropout_h=settings.dropout_h)
 
+    def loss_so_far(self) -> float:
+        """Return the mean loss of the epoch so far; waits for the device."""
+        return self._meter.means(max(1, self.step - self._first))[0]
+
     def n_steps(self) -> int:
         """Return the steps of an epoch."""
-        n_batches = max(1, len(self.store.rows("train")) // self.settings.batch_size)
+        n_batches = max(1, len(self.rows) // self.settings.batch_size)
         return min(self.settings.steps_per_epoch or n_batches, n_batches)
 
     def run_epoch(
         self,
-        paths: Sequence[Genotype],
+        parts: Sequence[LiveOps],
         *,
         seed: int,
         schedule_epoch: int,
         before_step: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Do what is left of an epoch: one step on each of ``paths``.
+    ) -> float:
+        """Do what is left of an epoch, one step on each of ``parts``; return the mean loss of these steps.
 
         Parameters
         ----------
-        paths
+        parts
             In order.
         seed
             Of the round.
@@ -110,33 +119,35 @@ class PathTraining:
         set_learning_rates(self._optimiser, self.settings, epoch=schedule_epoch)
         batches = EpochBatches(
             self.store,
-            self.store.rows("train"),
-            n_steps=len(paths),
+            self.rows,
+            n_steps=len(parts),
             batch_size=self.settings.batch_size,
             reverse_complement_rate=self.settings.reverse_complement_rate,
             seed=seed,
             path=(ORDER, self.epoch),
         )
-        meter = Meter(self.device)
+        self._meter, self._first = meter, first = Meter(self.device), self.step
         self.supernet.train()
-        while self.step < len(paths):
+        while self.step < len(parts):
             before_step()
             codes, labels = batches[self.step]
             with forked_torch(child_seed(seed, STEP, self.epoch, self.step), device=str(self.device)):
-                loss = self._do_step(codes, labels, paths[self.step])
+                loss = self._do_step(codes, labels, parts[self.step])
             self.step += 1
             meter.add(loss, torch.zeros_like(loss), step=self.step)
-            if self.step % SAVED_EVERY == 0 and self.step < len(paths):
+            if self.step % SAVED_EVERY == 0 and self.step < len(parts):
                 self._check_finite(meter)
                 self.save()
         self._check_finite(meter)
+        mean = meter.means(max(1, self.step - first))[0]
         self.epoch, self.step = self.epoch + 1, 0
         self.save()
+        return mean
 
-    def _do_step(self, codes: Any, labels: Any, path: Genotype) -> Tensor:
+    def _do_step(self, codes: NDArray[np.uint8], labels: NDArray[np.uint8], part: LiveOps) -> Tensor:
         self._optimiser.zero_grad(set_to_none=True)
         with autocast(self.device, self.settings.precision):
-            logits = self.supernet.forward_path(to_device(codes, self.device), path)
+            logits = self.supernet.forward_subset(to_device(codes, self.device), part)
             targets = to_device(labels, self.device).float()
             loss = prediction_loss(logits, targets, self.supernet.task.kind)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -154,8 +165,11 @@ class PathTraining:
 
     def save(self) -> None:
         """Write the state in place of the one before."""
+        if self.path is None:
+            return
         place = {"round": self.round, "epoch": self.epoch, "step": self.step}
-        header = {"format": FORMAT, "version": VERSION, "place": place}
+        live = self.supernet.live.to_document()
+        header = {"format": FORMAT, "version": VERSION, "place": place, "live": live}
         parts: dict[str, Mapping[str, Tensor]] = {
             # Edges of one source share the statistics of their pools; files hold no tensor under two names.
             "supernet": {name: tensor.clone() for name, tensor in self.supernet.state_dict().items()},
@@ -170,16 +184,17 @@ class PathTraining:
         }
         write_safetensors(self.path, tensors, header)
 
-    def restore(self) -> None:
-        """Take over the state at :attr:`path`.
+    def restore(self, path: Path) -> None:
+        """Take over the state at ``path``.
 
         Raises
         ------
         DataError
             If it is damaged or belongs to another supernet.
         """
-        self.round, self.epoch, self.step = saved_place(self.path)
-        _, tensors = read_safetensors(self.path, format_name=FORMAT, version=VERSION)
+        place = SavedPlace.read(path)
+        self.round, self.epoch, self.step = place.round, place.epoch, place.step
+        _, tensors = read_safetensors(path, format_name=FORMAT, version=VERSION)
         parts: dict[str, dict[str, Tensor]] = {"supernet": {}, "momentum": {}}
         for key, tensor in tensors.items():
             part, _, name = key.partition("/")
@@ -187,17 +202,29 @@ class PathTraining:
         expected = {name: tensor.shape for name, tensor in self.supernet.state_dict().items()}
         found = {name: tensor.shape for name, tensor in parts["supernet"].items()}
         if found != expected or any(expected.get(n) != t.shape for n, t in parts["momentum"].items()):
-            raise DataError(f"{self.path}: the weights are those of another supernet, or damaged.")
+            raise DataError(f"{path}: the weights are those of another supernet, or damaged.")
         self.supernet.load_state_dict(parts["supernet"])
         for name, tensor in parts["momentum"].items():
             self._optimiser.state[self._parameters[name]]["momentum_buffer"] = tensor.to(self.device)
 
 
-def saved_place(path: Path) -> tuple[int, int, int]:
-    """Return round, epoch and step of a saved state; raises DataError where it is damaged."""
-    metadata, _ = read_safetensors(path, format_name=FORMAT, version=VERSION)
-    match parse_json(metadata.get("place", "null"), where=f"{path}: place"):
-        case {"round": int(number), "epoch": int(epoch), "step": int(step)}:
-            return number, epoch, step
-        case place:
-            raise DataError(f"{path}: place: {place!r} is no place of a training.")
+class SavedPlace(NamedTuple):
+    """How far a saved training is, and what its supernet holds."""
+
+    round: int
+    epoch: int
+    step: int
+    live: LiveOps
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return the place of a saved state; raises DataError where it is damaged."""
+        metadata, _ = read_safetensors(path, format_name=FORMAT, version=VERSION)
+        live = LiveOps.from_document(
+            parse_json(metadata.get("live", "null"), where=f"{path}: live"), where=f"{path}: live"
+        )
+        match parse_json(metadata.get("place", "null"), where=f"{path}: place"):
+            case {"round": int(number), "epoch": int(epoch), "step": int(step)}:
+                return cls(number, epoch, step, live)
+            case place:
+                raise DataError(f"{path}: place: {place!r} is no place of a training.")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from genotools.data.store import SequenceStore
 from genotools.genotype.genotype import Genotype
@@ -30,7 +31,7 @@ Loss = Callable[[Supernet, Alphas], float]
 
 
 # What Alphas.set_values takes.
-Values = dict[tuple[int, int, str], float | torch.Tensor]
+Values = dict[tuple[int, int, str], float | Tensor]
 
 
 class HeldOutLoss:
@@ -63,15 +64,19 @@ class HeldOutLoss:
             for part in np.split(spread, n_batches)
         ]
 
-    @torch.no_grad()
     def __call__(self, supernet: Supernet, alphas: Alphas) -> float:
         """Return the loss with batch statistics and without dropout; supernet and statistics stay as they are."""
+        return self.of(supernet, lambda codes: supernet(codes, alphas))
+
+    @torch.no_grad()
+    def of(self, supernet: Supernet, forward: Callable[[Tensor], Tensor]) -> float:
+        """Return the same for any way to run the supernet on base codes ``(N, L)``."""
         was_training = supernet.training
         supernet.train()
         total = 0.0
         with frozen_statistics(supernet), without_dropout(supernet):
             for codes, targets in self._batches:
-                total += prediction_loss(supernet(codes, alphas), targets, supernet.task.kind).item()
+                total += prediction_loss(forward(codes), targets, supernet.task.kind).item()
         supernet.train(was_training)
         return total / len(self._batches)
 

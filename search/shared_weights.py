@@ -32,7 +32,7 @@ from genotools.nn.network import GenomeNet
 from genotools.nn.supernet import Supernet, build_supernet, frozen_statistics, without_dropout
 from genotools.search.evaluation import Job, Outcome, RoundJob
 from genotools.search.halves import EpochBatches
-from genotools.search.path_training import PathTraining, saved_place
+from genotools.search.path_training import PathTraining, SavedPlace
 from genotools.training.progress import DivergedError
 from genotools.training.seeds import child_seed
 from genotools.training.settings import TrainingSettings
@@ -125,15 +125,16 @@ class SharedWeightsEvaluator:
     def _trained_for_round(self, job: RoundJob) -> PathTraining:
         """Return a supernet of the round's genotypes, trained on them."""
         genotypes = [one.genotype for one in job.jobs]
-        training = self._new(LiveOps.of(*genotypes), job, seed=job.seed)
-        if training.path.exists() and saved_place(training.path)[0] == job.number:
-            training.restore()
+        parts = [LiveOps.of(genotype) for genotype in genotypes]
+        training, path = self._new(LiveOps.of(*genotypes), job), job.folder / STATE
+        if path.exists() and SavedPlace.read(path).round == job.number:
+            training.restore(path)
         training.round = job.number
         while training.epoch < self._settings.epochs:
             rng = np.random.default_rng(child_seed(job.seed, PATHS, training.epoch))
-            drawn = rng.integers(len(genotypes), size=training.n_steps())
+            drawn = rng.integers(len(parts), size=training.n_steps())
             training.run_epoch(
-                [genotypes[index] for index in drawn],
+                [parts[index] for index in drawn],
                 seed=job.seed,
                 schedule_epoch=training.epoch,
                 before_step=self._before_step,
@@ -148,12 +149,12 @@ class SharedWeightsEvaluator:
             training.round, training.epoch, training.step = job.number, 0, 0
         if training.round != job.number:
             raise DataError(
-                f"{training.path}: the shared weights are those of round {training.round + 1}, the search is in "
+                f"{job.folder / STATE}: the shared weights are those of round {training.round + 1}, the search is in "
                 f"round {job.number + 1}. The file was removed or replaced; start a new search."
             )
         if training.epoch == 0:
             training.run_epoch(
-                job.paths,
+                [LiveOps.of(path) for path in job.paths],
                 seed=job.seed,
                 schedule_epoch=min(job.number, self._settings.epochs - 1),
                 before_step=self._before_step,
@@ -163,17 +164,17 @@ class SharedWeightsEvaluator:
     def _taken_up(self, job: RoundJob) -> PathTraining:
         """Return the supernet of an earlier session, or a new one in the first round."""
         live = LiveOps.full(self._space, with_none=False)
-        training = self._new(live, job, seed=job.seed)
-        if training.path.exists():
-            training.restore()
+        training, path = self._new(live, job), job.folder / STATE
+        if path.exists():
+            training.restore(path)
         return training
 
-    def _new(self, live: LiveOps, job: RoundJob, *, seed: int) -> PathTraining:
+    def _new(self, live: LiveOps, job: RoundJob) -> PathTraining:
         supernet = build_supernet(
-            live, self._macro, self._task, seed=child_seed(seed, WEIGHTS), device=self._device
+            live, self._macro, self._task, seed=child_seed(job.seed, WEIGHTS), device=self._device
         )
-        path = job.folder / STATE
-        return PathTraining(supernet, self._store, self._settings, device=self._device, path=path)
+        rows, path = self._store.rows("train"), job.folder / STATE
+        return PathTraining(supernet, self._store, rows, self._settings, device=self._device, path=path)
 
     def _outcome(self, supernet: Supernet, job: Job, *, seed: int) -> Outcome:
         started = time.monotonic()

@@ -20,6 +20,7 @@ from genotools.training.interruption import stop_on_signals
 
 if TYPE_CHECKING:
     from genotools.search.one_shot_settings import OneShotSettings
+    from genotools.search.osp_settings import OspSettings
 
 __all__ = ["run_one_shot"]
 
@@ -40,7 +41,7 @@ def run_one_shot(
     changes: dict[str, Any],
 ) -> None:
     """Search with a supernet and print what was found; ``changes`` are settings other than the preset's."""
-    settings: OneShotSettings = get_one_shot_settings(engine, preset).changed(**changes)
+    settings: OneShotSettings | OspSettings = get_one_shot_settings(engine, preset).changed(**changes)
     console = Console(stderr=True)
     with (
         SequenceStore.open(data) as store,

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from genotools.search.one_shot_run import OneShotReporter
 
 if TYPE_CHECKING:
-    from genotools.search.one_shot import Candidate, EpochEnd
+    from genotools.search.one_shot import Candidate, EpochEnd, RoundEnd
     from genotools.search.supernet_training import StepPlace
 
 __all__ = ["SearchProgress"]
@@ -72,10 +72,20 @@ class SearchProgress(OneShotReporter):
                 self._say(alarm)
         self._alarms = alarms
 
+    def on_round(self, end: "RoundEnd") -> None:
+        """Print the round's line."""
+        live = ", ".join(f"{n} {role}" for role, n in end.n_live.items())
+        spread = (
+            f"  loss without a proposal {min(end.losses.values()):.4f} to {max(end.losses.values()):.4f}"
+            if end.losses
+            else ""
+        )
+        self._say(f"round {end.stage}  live ops: {live}{spread}  {end.seconds:.0f} s")
+
     def on_decision(self, n_done: int, n_decisions: int) -> None:
-        """Move the bar over the decisions of the perturbation."""
+        """Move the bar over decisions that losses make."""
         self._bar.update(
-            self._task, description="perturbation", completed=n_done, total=n_decisions, detail="decisions"
+            self._task, description="judging", completed=n_done, total=n_decisions, detail="decisions"
         )
 
     def on_message(self, message: str) -> None:

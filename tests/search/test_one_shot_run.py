@@ -288,6 +288,7 @@ def test_pruning_of_the_published_space_has_the_published_sizes() -> None:
     live = LiveOps.full(GENOME_NAS)
     sizes = []
     settings = get_one_shot_settings("edp-darts", "paper")
+    assert isinstance(settings, OneShotSettings)
     from genotools.nn.alphas import Alphas
 
     for number, stage in enumerate(settings.stages):
@@ -314,7 +315,7 @@ def test_every_engine_runs_on_the_published_space(
     candidates = read_candidates(tmp_path / "run")
     assert candidates[-1].genotype == result.choice.genotype
     assert all(GENOME_NAS.contains(candidate.genotype) for candidate in candidates)
-    if settings.max_skips is not None:
+    if isinstance(settings, OneShotSettings) and settings.max_skips is not None:
         assert count_skips(result.choice.genotype) <= settings.max_skips
 
 

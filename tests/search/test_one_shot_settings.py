@@ -7,9 +7,18 @@ from typing import Any
 import pytest
 
 from genotools.errors import DataError
-from genotools.search.one_shot_engines import ONE_SHOT_ENGINES, get_one_shot_settings
+from genotools.search.one_shot_engines import get_one_shot_settings
 from genotools.search.one_shot_settings import OneShotSettings, SearchStage
 from genotools.training.settings import TrainingSettings
+
+FAMILY = ("darts", "pdarts", "cwp-darts", "edp-darts")
+
+
+def settings_of(engine: str, preset: str) -> OneShotSettings:
+    """Return a preset of an engine with alphas."""
+    settings = get_one_shot_settings(engine, preset)
+    assert isinstance(settings, OneShotSettings)
+    return settings
 
 
 def test_skip_dropout_falls_linearly_and_then_exponentially_from_the_start_again() -> None:
@@ -32,7 +41,7 @@ def test_skip_dropout_falls_linearly_and_then_exponentially_from_the_start_again
 def test_the_published_stages(
     engine: str, epochs: list[int], weight_only: list[int], dropout: list[float]
 ) -> None:
-    settings = get_one_shot_settings(engine, "paper")
+    settings = settings_of(engine, "paper")
     assert [stage.epochs for stage in settings.stages] == epochs
     assert [stage.weight_only_epochs for stage in settings.stages] == weight_only
     assert [stage.skip_dropout for stage in settings.stages] == dropout
@@ -44,7 +53,7 @@ def test_the_published_stages(
 
 
 def test_the_published_alphas_and_pruning() -> None:
-    darts, pdarts, cwp, edp = (get_one_shot_settings(name, "paper") for name in ONE_SHOT_ENGINES)
+    darts, pdarts, cwp, edp = (settings_of(name, "paper") for name in FAMILY)
     assert (darts.alpha_lr, darts.alpha_betas, darts.alpha_weight_decay) == (3e-3, (0.9, 0.999), 1e-3)
     assert (pdarts.alpha_lr, pdarts.alpha_betas, pdarts.alpha_weight_decay) == (6e-4, (0.5, 0.999), 1e-3)
     assert darts.max_skips is None
@@ -56,7 +65,7 @@ def test_the_published_alphas_and_pruning() -> None:
 
 
 def test_the_reference_departs_where_the_code_did() -> None:
-    darts, pdarts, cwp, edp = (get_one_shot_settings(name, "reference") for name in ONE_SHOT_ENGINES)
+    darts, pdarts, cwp, edp = (settings_of(name, "reference") for name in FAMILY)
     assert darts.stages[0].weight_only_epochs == 5
     assert [stage.weight_only_epochs for stage in cwp.stages] == [15, 3, 3]
     assert [stage.skip_dropout for stage in cwp.stages] == [0.1, 0.1, 0.1]
@@ -76,7 +85,7 @@ def test_an_unknown_engine_or_preset_is_named() -> None:
 
 
 def test_fewer_epochs_keep_the_share_of_weight_only_ones() -> None:
-    settings = get_one_shot_settings("pdarts", "paper").changed(epochs=5, batch_size=8)
+    settings = settings_of("pdarts", "paper").changed(epochs=5, batch_size=8)
     assert [stage.epochs for stage in settings.stages] == [5, 5, 5]
     assert [stage.weight_only_epochs for stage in settings.stages] == [2, 2, 2]
     assert settings.weights.batch_size == 8

@@ -143,15 +143,15 @@ def test_a_new_round_has_a_new_supernet(
 
 
 def test_a_step_moves_the_weights_of_its_path_only(
-    store: SequenceStore, macro: Macro, genotypes: list[Genotype], tmp_path: Path
+    store: SequenceStore, macro: Macro, genotypes: list[Genotype]
 ) -> None:
     supernet = build_supernet(LiveOps.of(*genotypes), macro, store_task(store), seed=0)
     settings = replace(SETTINGS, weight_decay=0.0)
     training = PathTraining(
-        supernet, store, settings, device=torch.device("cpu"), path=tmp_path / "s.safetensors"
+        supernet, store, store.rows("train"), settings, device=torch.device("cpu"), path=None
     )
     before = {name: weight.detach().clone() for name, weight in supernet.named_parameters()}
-    training.run_epoch([genotypes[0]], seed=1, schedule_epoch=0)
+    training.run_epoch([LiveOps.of(genotypes[0])], seed=1, schedule_epoch=0)
     moved = {name for name, weight in supernet.named_parameters() if not torch.equal(weight, before[name])}
     path = build_supernet(LiveOps.of(genotypes[0]), macro, store_task(store), seed=0)
     used = {name for name, _ in path.named_parameters()}
