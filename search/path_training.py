@@ -116,6 +116,10 @@ class PathTraining:
         DivergedError
             If a loss is no longer finite; names round, epoch and step.
         """
+        if not parts:
+            self.epoch, self.step = self.epoch + 1, 0
+            self.save()
+            return 0.0
         set_learning_rates(self._optimiser, self.settings, epoch=schedule_epoch)
         batches = EpochBatches(
             self.store,

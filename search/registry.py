@@ -5,7 +5,7 @@ import importlib
 import inspect
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from genotools.errors import DataError
 from genotools.search.engine import Engine, EnginePreset
@@ -103,17 +103,22 @@ def make_engine(name: str, source: Source, settings: Mapping[str, Any] = Mapping
     for key, value in settings.items():
         if key not in known:
             faults.append(f"no setting {key!r}. Known: {', '.join(known) or 'none'}.")
-        elif not _fits(value, known[key].default):
+        elif not _fits(value, known[key]):
             faults.append(f"{key} is {value!r}, a value such as {known[key].default!r} was expected.")
     if faults:
         raise DataError.from_faults(f"settings of engine {name!r}", faults)
     return engine(source, **settings)  # type: ignore[call-arg]
 
 
-def _fits(value: object, default: object) -> bool:
-    """Return whether a value is of the type of a default; whole numbers are numbers, None is anything."""
-    if default is None or value is None:
-        return True
+def _fits(value: object, parameter: inspect.Parameter) -> bool:
+    """Return whether a value is of the type of a parameter's default; whole numbers are numbers."""
+    default = parameter.default
+    if value is None:
+        return default is None or type(None) in get_args(parameter.annotation)
+    if default is None:
+        return isinstance(
+            value, tuple(kind for kind in get_args(parameter.annotation) if kind is not type(None))
+        )
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) and isinstance(value, bool)
     if isinstance(default, float):

@@ -16,6 +16,7 @@ from genotools.cli import (
     export,
     info,
     predict,
+    report,
     sample,
     search,
     train,
@@ -75,6 +76,7 @@ app.command()(info.validate)
 app.command()(info.diff)
 app.command()(convert.convert)
 app.command()(search.search)
+app.command()(report.report)
 app.command()(train.train)
 app.command()(train.evaluate)
 app.command()(export.export)

@@ -52,6 +52,7 @@ def test_an_exhausted_space_ends_the_search() -> None:
     [
         ({"round_size": 0}, "round_size is 0, it must be at least 1"),
         ({"round_size": "many"}, "round_size is 'many', a value such as 8 was expected"),
+        ({"round_size": None}, "round_size is None, a value such as 8 was expected"),
         ({"rounds": 3}, "no setting 'rounds'. Known: round_size."),
     ],
 )

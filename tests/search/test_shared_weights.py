@@ -123,6 +123,15 @@ def test_a_kept_supernet_goes_on_with_its_weights_also_in_a_later_session(
     assert last == second
 
 
+def test_a_round_without_paths_scores_with_the_weights_as_they_are(
+    make: Callable[..., SharedWeightsEvaluator], genotypes: list[Genotype], tmp_path: Path
+) -> None:
+    evaluator = make("search")
+    first = scores(list(evaluator.evaluate_round(round_job(tmp_path, genotypes))))
+    last = replace(round_job(tmp_path, genotypes, 1), paths=(), seed=100)
+    assert scores(list(evaluator.evaluate_round(last))) == first
+
+
 def test_kept_weights_of_another_round_are_refused(
     make: Callable[..., SharedWeightsEvaluator], genotypes: list[Genotype], tmp_path: Path
 ) -> None:

@@ -1,0 +1,304 @@
+"""Run folders as plain values for the report: what a search was asked for, and everything it wrote down.
+
+Reading changes nothing, so the folder of a search that still runs can be reported, and one that may not be written
+to. A last line that is cut short, or is being written at this moment, is left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from genotools.errors import DataError
+from genotools.files import parse_json, read_json
+from genotools.genotype.documents import genotype_from_document, space_from_document
+from genotools.genotype.genotype import Genotype
+from genotools.genotype.space import SearchSpace
+from genotools.nn.live_ops import ROLES, LiveOp
+from genotools.search.alpha_course import ALPHAS_FILE, AlphaRecord
+from genotools.search.folder import RUN_FORMAT, VERSION
+from genotools.search.objectives import Objective
+from genotools.search.one_shot_engines import ONE_SHOT_ENGINES
+from genotools.search.trial import Trial
+from genotools.search.trial_events import trial_from_event
+
+__all__ = ["Epoch", "Found", "OneShotRun", "Run", "SamplingRun", "is_run_folder", "read_run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingRun:
+    """A search by trials; ``elapsed`` is its wall time in seconds, ``result`` None while it is unfinished."""
+
+    path: Path
+    config: Mapping[str, Any]
+    result: Mapping[str, Any] | None
+    objectives: tuple[Objective, ...]
+    trials: tuple[Trial, ...] = ()
+    elapsed: float = 0.0
+
+    @property
+    def engine(self) -> str:
+        """Its name."""
+        return str(self.config["engine"])
+
+    @property
+    def seed(self) -> int:
+        """The seed of the whole search."""
+        return int(self.config["seed"])
+
+    @property
+    def finished(self) -> list[Trial]:
+        """The trials that have scores, by number."""
+        return [trial for trial in self.trials if trial.scores is not None]
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial that the search calls its best; while it is unfinished, by the rule that it will use.
+
+        Of the trials with the largest budget the one of the highest first score, the earliest among equals.
+        """
+        named = (self.result or {}).get("best")
+        number = named.get("trial") if isinstance(named, dict) else None
+        for trial in self.finished:
+            if trial.number == number:
+                return trial
+        return max(
+            self.finished,
+            key=lambda trial: (trial.budget_epochs or 0, trial.score, -trial.number),
+            default=None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """The end of an epoch of a supernet; stage and epoch count from 1."""
+
+    stage: int
+    epoch: int
+    genotype: Genotype
+    losses: Mapping[str, float]
+    collapse: Mapping[str, float]
+    alarms: tuple[str, ...]
+    n_steps: int
+    n_alpha_steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A candidate and where it comes from."""
+
+    genotype: Genotype
+    stage: int
+    epoch: int
+    selection: str
+    max_skips: int | None
+    is_choice: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneShotRun:
+    """A search with a supernet; the candidates in the order they were found."""
+
+    path: Path
+    config: Mapping[str, Any]
+    result: Mapping[str, Any] | None
+    epochs: tuple[Epoch, ...] = ()
+    candidates: tuple[Found, ...] = ()
+    alphas: tuple[AlphaRecord, ...] = ()
+
+    @property
+    def engine(self) -> str:
+        """Its name."""
+        return str(self.config["engine"])
+
+    @property
+    def seed(self) -> int:
+        """The seed of the whole search."""
+        return int(self.config["seed"])
+
+    @property
+    def choice(self) -> Found | None:
+        """The engine's answer; None while it has none."""
+        return next((found for found in self.candidates if found.is_choice), None)
+
+    @property
+    def seconds(self) -> float:
+        """Time spent in epochs."""
+        return sum(epoch.losses.get("seconds", 0.0) for epoch in self.epochs)
+
+
+Run = SamplingRun | OneShotRun
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Return whether a search was started in ``folder``."""
+    return (folder / "config.json").is_file()
+
+
+def read_run(folder: Path) -> Run:
+    """Read the folder of one search, finished or not.
+
+    Raises
+    ------
+    DataError
+        If it is the folder of something else, or a file in it is damaged; names the file and the line.
+    """
+    config = _config(folder / "config.json")
+    path = folder / "result.json"
+    result = _object(read_json(path), str(path)) if path.is_file() else None
+    if config["engine"] in ONE_SHOT_ENGINES:
+        return _one_shot_run(folder, config, result)
+    return _sampling_run(folder, config, result)
+
+
+def _config(path: Path) -> dict[str, Any]:
+    config = _object(read_json(path), str(path))
+    if config.get("format") != RUN_FORMAT:
+        raise DataError(f"{path}: format {str(config.get('format'))[:60]!r} is not that of a search.")
+    version = config.get("version")
+    if not isinstance(version, int) or version > VERSION:
+        raise DataError(
+            f"{path}: version {str(version)[:20]} is newer than this genotools reads ({VERSION}). Update genotools."
+        )
+    if not isinstance(config.get("engine"), str) or not isinstance(config.get("seed"), int):
+        raise DataError(f"{path}: engine and seed of the search are expected.")
+    return config
+
+
+def _sampling_run(folder: Path, config: Mapping[str, Any], result: Mapping[str, Any] | None) -> SamplingRun:
+    where = str(folder / "config.json")
+    space = space_from_document(config.get("space"), where=f"{where}: space")
+    names = config.get("objectives")
+    if not isinstance(names, list) or not names:
+        raise DataError(f"{where}: objectives: a list of metrics is expected.")
+    objectives = tuple(_objective(str(name), where) for name in names)
+    trials: dict[int, Trial] = {}
+    elapsed = 0.0
+    for place, event in _events(folder / "journal.jsonl"):
+        if event["event"] == "ended":
+            trial = _trial(event, space, len(objectives), place)
+            trials[trial.number] = trial
+            elapsed = max(elapsed, _number(event.get("elapsed", 0.0), "elapsed", place))
+    return SamplingRun(
+        path=folder,
+        config=config,
+        result=result,
+        objectives=objectives,
+        trials=tuple(trials[number] for number in sorted(trials)),
+        elapsed=elapsed,
+    )
+
+
+def _objective(text: str, where: str) -> Objective:
+    """Return an objective of any metric: an evaluator of one's own may measure what genotools does not know."""
+    name, _, direction = text.partition(":")
+    match direction:
+        case "max" | "min":
+            return Objective(name, direction)
+    raise DataError(f"{where}: objective {text[:60]!r}: NAME:max or NAME:min is expected.")
+
+
+def _trial(event: Mapping[str, Any], space: SearchSpace, n_objectives: int, place: str) -> Trial:
+    trial = trial_from_event(event, space, where=place)
+    if trial.scores is not None and len(trial.scores) != n_objectives:
+        raise DataError(f"{place}: {len(trial.scores)} scores, the search has {n_objectives} objectives.")
+    metrics = None if trial.metrics is None else _numbers(trial.metrics, "metrics", place)
+    return replace(
+        trial,
+        metrics=metrics,
+        seconds=None if trial.seconds is None else _number(trial.seconds, "seconds", place),
+        error=None if trial.error is None else str(trial.error),
+        origin=_object(trial.origin, f"{place}: origin"),
+    )
+
+
+def _one_shot_run(folder: Path, config: Mapping[str, Any], result: Mapping[str, Any] | None) -> OneShotRun:
+    document, where = config.get("space"), str(folder / "config.json")
+    space = space_from_document(document, where=f"{where}: space") if isinstance(document, dict) else None
+    epochs, candidates = [], []
+    for place, event in _events(folder / "journal.jsonl"):
+        if event["event"] in ("epoch", "candidate"):
+            candidates.append(_found(event, space, place))
+        if event["event"] == "epoch":
+            epochs.append(_epoch(event, candidates[-1], place))
+    alphas = [_alpha_record(line, place) for place, line in _events(folder / ALPHAS_FILE)]
+    return OneShotRun(
+        path=folder,
+        config=config,
+        result=result,
+        epochs=tuple(epochs),
+        candidates=tuple(candidates),
+        alphas=tuple(alphas),
+    )
+
+
+def _found(event: Mapping[str, Any], space: SearchSpace | None, place: str) -> Found:
+    try:
+        return Found(
+            genotype=genotype_from_document(event["genotype"], where=place, space=space),
+            stage=int(event["stage"]),
+            epoch=int(event["epoch"]),
+            selection=str(event["selection"]),
+            max_skips=None if event["max_skips"] is None else int(event["max_skips"]),
+            is_choice=bool(event["is_choice"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{place}: a candidate is incomplete: {error!r}.") from error
+
+
+def _epoch(event: Mapping[str, Any], found: Found, place: str) -> Epoch:
+    losses = _object(event.get("losses"), f"{place}: losses")
+    return Epoch(
+        stage=found.stage,
+        epoch=found.epoch,
+        genotype=found.genotype,
+        losses=_numbers({key: value for key, value in losses.items() if value is not None}, "losses", place),
+        collapse=_numbers(event.get("collapse"), "collapse", place),
+        alarms=tuple(str(alarm) for alarm in event.get("alarms") or ()),
+        n_steps=int(_number(event.get("n_steps"), "n_steps", place)),
+        n_alpha_steps=int(_number(event.get("n_alpha_steps"), "n_alpha_steps", place)),
+    )
+
+
+def _alpha_record(line: Mapping[str, Any], place: str) -> AlphaRecord:
+    try:
+        values = {
+            role: {LiveOp(int(s), int(t), str(op)): float(value) for s, t, op, value in line[role]}
+            for role in ROLES
+        }
+        return AlphaRecord(stage=int(line["stage"]), epoch=int(line["epoch"]), values=values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{place}: not the alphas of an epoch: {error!r}.") from error
+
+
+def _events(path: Path) -> Sequence[tuple[str, dict[str, Any]]]:
+    """Return the complete events of a journal, each with its place; unlike ``Journal.read``, repairs nothing."""
+    if not path.is_file():
+        return []
+    found = []
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+        place = f"{path}, line {number}"
+        try:
+            event = _object(parse_json(line.decode("utf-8"), where=place), place)
+        except UnicodeDecodeError as error:
+            raise DataError(f"{place}: not UTF-8 text.") from error
+        if not isinstance(event.get("event"), str):
+            raise DataError(f"{place}: not an event.")
+        found.append((place, event))
+    return found
+
+
+def _object(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise DataError(f"{where}: a JSON object is expected, not {type(value).__name__}.")
+    return value
+
+
+def _number(value: object, name: str, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise DataError(f"{where}: {name} is {str(value)[:60]!r}, a number is expected.")
+    return float(value)
+
+
+def _numbers(values: object, name: str, where: str) -> dict[str, float]:
+    return {key: _number(value, f"{name}.{key}", where) for key, value in _object(values, where).items()}
