@@ -22,6 +22,7 @@ from genotools.search._report_text import count
 from genotools.search.engine import Engine, EnginePreset
 from genotools.search.one_shot_engines import ONE_SHOT_ENGINES
 from genotools.search.one_shot_settings import OneShotSettings
+from genotools.search.osp_settings import OspSettings
 from genotools.search.presets import get_search_preset
 from genotools.search.registry import ENGINES, engine_class
 from genotools.training.settings import TrainingSettings
@@ -63,6 +64,8 @@ def search_command(subject: Subject) -> Command:
     if isinstance(run, SamplingRun):
         words += [*_count_words(subject), *_choice_words(run)]
         caveats += _choice_caveats(run)
+    if any(one.result is None for one in subject.runs):
+        caveats.append(f"To go on with what is unfinished: the same with -o {subject.path} --resume.")
     return Command(_line(words), tuple(caveats))
 
 
@@ -115,7 +118,7 @@ def _one_shot_options(run: OneShotRun) -> Iterator[_Options]:
     if not isinstance(settings, dict):
         return
     module = importlib.import_module(f"genotools.search.{ONE_SHOT_ENGINES[run.engine]}")
-    presets: Mapping[str, OneShotSettings] = module.PRESETS
+    presets: Mapping[str, OneShotSettings | OspSettings] = module.PRESETS
     wanted = _one_shot_values(settings)
     for name, preset in presets.items():
         before = _one_shot_values(preset.to_document())
@@ -131,9 +134,11 @@ def _one_shot_values(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of the settings that the command has options for; None where stages differ in one."""
     stages, weights = settings.get("stages"), settings.get("weights")
     names = ("order", "select", "max_skips", "alpha_data", "alpha_lr")
-    values = {name: settings.get(name) for name in names}
+    values = {name: settings[name] for name in names if name in settings}
     if isinstance(weights, dict):
         values |= {name: weights.get(name) for name in ("steps_per_epoch", "batch_size")}
+    if "round_epochs" in settings:
+        values["epochs"] = settings["round_epochs"]
     if isinstance(stages, dict):
         for name in ("epochs", "weight_only_epochs"):
             found = {stage.get(name) for stage in stages.values() if isinstance(stage, dict)}
@@ -257,7 +262,7 @@ def _choice_words(run: SamplingRun) -> list[str]:
     words = _rule_words(run)
     if prefers:
         words += ["--prefer", str(prefers.get("proxy")), "--draws", str(prefers.get("draws"))]
-    engine, now = _known_engine(run.engine), evaluator.get("keep", "own")
+    engine, now = _known_engine(run.engine), _part(evaluator, "shared_weights").get("keep", "own")
     if engine is not None and now != engine.evaluation:
         words += ["--evaluation", str(now)]
     return words
@@ -285,10 +290,7 @@ def _choice_caveats(run: SamplingRun) -> Iterator[str]:
         n_given = count(len(run.config["warm_start"]), "given genotype")
         yield f"It started from {n_given}; name with --warm-start where they come from."
     if run.result is None:
-        yield (
-            "It is unfinished, so how far it was to go is not recorded. "
-            f"To go on with it: the same with -o {run.path} --resume."
-        )
+        yield "It is unfinished, so how far it was to go is not recorded."
 
 
 def _as_much(run: Run) -> list[str]:

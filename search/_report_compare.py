@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from genotools.search._report_charts import Band, Chart, Layer, Style
 from genotools.search._report_courses import Course, over_seconds, over_trials
 from genotools.search._report_data import SamplingRun
-from genotools.search._report_sampling_charts import TRIALS, course_layers, longest_s
+from genotools.search._report_sampling_charts import SEEDS_NOTE, TRIALS, course_layers, longest_s
 from genotools.search._report_scales import Axis, time_axis
 from genotools.search._report_subjects import Subject
 from genotools.search._report_text import duration, engine_title, metric_label, spread_text
@@ -30,6 +30,8 @@ def subject_names(subjects: Sequence[Subject]) -> list[str]:
 def comparison_section(subjects: Sequence[Subject], ids: Sequence[str]) -> Section:
     """Return the section that compares several subjects, which come after it in the page."""
     names = subject_names(subjects)
+    has_seeds = any(max(len(subject.runs), len(subject.random)) > 1 for subject in subjects)
+    note = SEEDS_NOTE if has_seeds else ""
     charts = [
         chart
         for number, objective in enumerate(_objectives(subjects))
@@ -40,7 +42,7 @@ def comparison_section(subjects: Sequence[Subject], ids: Sequence[str]) -> Secti
         title="Side by side",
         lead="Every search of this report, and the random searches that lie beside them.",
         path="",
-        figures=[figure(chart) for chart in charts if not chart.is_empty],
+        figures=[figure(chart, note) for chart in charts if not chart.is_empty],
         table=_table(subjects, names, ids),
     )
 

@@ -22,7 +22,7 @@ from genotools.search.one_shot_engines import ONE_SHOT_ENGINES
 from genotools.search.trial import Trial
 from genotools.search.trial_events import trial_from_event
 
-__all__ = ["Epoch", "Found", "OneShotRun", "Run", "SamplingRun", "is_run_folder", "read_run"]
+__all__ = ["Epoch", "Found", "OneShotRun", "Round", "Run", "SamplingRun", "is_run_folder", "read_run"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +84,17 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """The end of a round of removals; live ops of each cell, and the loss without each proposal."""
+
+    stage: int
+    n_live: Mapping[str, float]
+    losses: Mapping[str, float]
+    n_steps: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """A candidate and where it comes from."""
 
@@ -93,6 +104,7 @@ class Found:
     selection: str
     max_skips: int | None
     is_choice: bool
+    held_out_loss: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +115,7 @@ class OneShotRun:
     config: Mapping[str, Any]
     result: Mapping[str, Any] | None
     epochs: tuple[Epoch, ...] = ()
+    rounds: tuple[Round, ...] = ()
     candidates: tuple[Found, ...] = ()
     alphas: tuple[AlphaRecord, ...] = ()
 
@@ -123,8 +136,14 @@ class OneShotRun:
 
     @property
     def seconds(self) -> float:
-        """Time spent in epochs."""
-        return sum(epoch.losses.get("seconds", 0.0) for epoch in self.epochs)
+        """Time spent in epochs and rounds."""
+        in_rounds = sum(end.seconds for end in self.rounds)
+        return sum(epoch.losses.get("seconds", 0.0) for epoch in self.epochs) + in_rounds
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the weights."""
+        return sum(end.n_steps for end in self.epochs) + sum(end.n_steps for end in self.rounds)
 
 
 Run = SamplingRun | OneShotRun
@@ -215,24 +234,28 @@ def _trial(event: Mapping[str, Any], space: SearchSpace, n_objectives: int, plac
 def _one_shot_run(folder: Path, config: Mapping[str, Any], result: Mapping[str, Any] | None) -> OneShotRun:
     document, where = config.get("space"), str(folder / "config.json")
     space = space_from_document(document, where=f"{where}: space") if isinstance(document, dict) else None
-    epochs, candidates = [], []
+    epochs, candidates, rounds = [], [], []
     for place, event in _events(folder / "journal.jsonl"):
         if event["event"] in ("epoch", "candidate"):
             candidates.append(_found(event, space, place))
         if event["event"] == "epoch":
             epochs.append(_epoch(event, candidates[-1], place))
+        if event["event"] == "round":
+            rounds.append(_round(event, place))
     alphas = [_alpha_record(line, place) for place, line in _events(folder / ALPHAS_FILE)]
     return OneShotRun(
         path=folder,
         config=config,
         result=result,
         epochs=tuple(epochs),
+        rounds=tuple(rounds),
         candidates=tuple(candidates),
         alphas=tuple(alphas),
     )
 
 
 def _found(event: Mapping[str, Any], space: SearchSpace | None, place: str) -> Found:
+    loss = event.get("held_out_loss")
     try:
         return Found(
             genotype=genotype_from_document(event["genotype"], where=place, space=space),
@@ -241,6 +264,7 @@ def _found(event: Mapping[str, Any], space: SearchSpace | None, place: str) -> F
             selection=str(event["selection"]),
             max_skips=None if event["max_skips"] is None else int(event["max_skips"]),
             is_choice=bool(event["is_choice"]),
+            held_out_loss=None if loss is None else _number(loss, "held_out_loss", place),
         )
     except (KeyError, TypeError) as error:
         raise DataError(f"{place}: a candidate is incomplete: {error!r}.") from error
@@ -257,6 +281,16 @@ def _epoch(event: Mapping[str, Any], found: Found, place: str) -> Epoch:
         alarms=tuple(str(alarm) for alarm in event.get("alarms") or ()),
         n_steps=int(_number(event.get("n_steps"), "n_steps", place)),
         n_alpha_steps=int(_number(event.get("n_alpha_steps"), "n_alpha_steps", place)),
+    )
+
+
+def _round(event: Mapping[str, Any], place: str) -> Round:
+    return Round(
+        stage=int(_number(event.get("stage"), "stage", place)),
+        n_live=_numbers(event.get("n_live"), "n_live", place),
+        losses=_numbers(event.get("losses"), "losses", place),
+        n_steps=int(_number(event.get("n_steps"), "n_steps", place)),
+        seconds=_number(event.get("seconds"), "seconds", place),
     )
 
 

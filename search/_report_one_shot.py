@@ -9,7 +9,12 @@ from genotools.search._report_commands import next_command, random_commands, sea
 from genotools.search._report_data import Epoch, OneShotRun
 from genotools.search._report_drawings import Drawings
 from genotools.search._report_facts import config_rows, facts, frame_words
-from genotools.search._report_one_shot_charts import collapse_chart, loss_chart
+from genotools.search._report_one_shot_charts import (
+    collapse_chart,
+    live_ops_chart,
+    loss_chart,
+    removals_chart,
+)
 from genotools.search._report_subjects import Subject
 from genotools.search._report_tables import candidates_table, selection_words
 from genotools.search._report_text import count, duration, engine_title, metric_label, spread_text
@@ -31,7 +36,7 @@ def one_shot_section(subject: Subject, *, id: str) -> Section:
     return Section(
         id=id,
         title=engine_title(subject.engine),
-        lead=f"Trained a supernet {frame_words(runs[0])}, and took the genotype that its alphas prefer.",
+        lead=f"Trained a supernet {frame_words(runs[0])}, and {_answer_words(runs)}.",
         path=str(subject.path),
         tiles=list(_tiles(subject, id)),
         notices=[*_notices(subject), *_random_notices(subject)],
@@ -47,6 +52,12 @@ def one_shot_section(subject: Subject, *, id: str) -> Section:
         facts=facts(subject),
         config=config_rows(runs[0].config),
     )
+
+
+def _answer_words(runs: Sequence[OneShotRun]) -> str:
+    if any(run.rounds for run in runs):
+        return "removed ops, round by round, until one genotype was left"
+    return "took the genotype that its alphas prefer"
 
 
 def _part(run: OneShotRun, id: str, alone: bool) -> Section:
@@ -74,7 +85,8 @@ def _part(run: OneShotRun, id: str, alone: bool) -> Section:
 
 def _part_lead(run: OneShotRun) -> str:
     if run.choice is None:
-        return f"{count(len(run.epochs), 'epoch')} so far, no choice yet."
+        ended = count(len(run.rounds), "round") if run.rounds else count(len(run.epochs), "epoch")
+        return f"{ended} so far, no choice yet."
     return f"Chose {run.choice.genotype.digest[:12]} by {selection_words(run.choice)}."
 
 
@@ -108,6 +120,8 @@ def _steps(run: OneShotRun, moments: Sequence[Epoch], drawings: Drawings) -> Ite
     ]
     if run.choice is not None and (not shown or shown[-1][1] != run.choice.genotype):
         shown.append(("The choice", run.choice.genotype))
+    if not moments:
+        return  # where there are no epochs to compare it with, the choice has its card
     for index, (title, genotype) in enumerate(shown):
         changes = None if index == 0 else diff(shown[index - 1][1], genotype)
         yield Step(title, genotype.digest, drawings.of(genotype), describe(genotype), changes)
@@ -134,12 +148,14 @@ def _tiles(subject: Subject, id: str) -> Iterator[Tile]:
         n_alarms = sum(bool(epoch.alarms) for epoch in ended)
         value = "none" if not n_alarms else f"{n_alarms} of {len(ended)} seeds" if len(ended) > 1 else "yes"
         yield Tile("Alarm at the end", value, _alarm_note(runs), "bad" if n_alarms else "good")
-    n_steps = sum(epoch.n_steps for run in runs for epoch in run.epochs)
+    n_steps = sum(run.n_steps for run in runs)
+    n_rounds = sum(len(run.rounds) for run in runs)
     n_epochs = sum(len(run.epochs) for run in runs)
     stages = len({epoch.stage for run in runs for epoch in run.epochs})
     in_stages = f" in {stages} stages" if stages > 1 else ""
     spent = duration(sum(run.seconds for run in runs))
-    yield Tile("Epochs", f"{n_epochs:,}", f"{count(n_steps, 'step')} of the weights{in_stages}, {spent}")
+    label, n_ended = ("Rounds", n_rounds) if n_rounds else ("Epochs", n_epochs)
+    yield Tile(label, f"{n_ended:,}", f"{count(n_steps, 'step')} of the weights{in_stages}, {spent}")
     yield Tile("Seed" if len(runs) == 1 else "Seeds", ", ".join(str(run.seed) for run in runs))
 
 
@@ -152,15 +168,15 @@ def _notices(subject: Subject) -> Iterator[Notice]:
     runs = subject.one_shot_runs
     for run in runs:
         which = f"Seed {run.seed}" if len(runs) > 1 else "This search"
-        if not run.epochs:
+        if not run.epochs and not run.rounds:
             yield Notice(f"{which} has no finished epoch yet.", "warn")
             continue
         if run.result is None:
             yield Notice(f"{which} is unfinished: what follows is what it had written down so far.", "warn")
-        last = run.epochs[-1]
         prefix = f"Seed {run.seed}, " if len(runs) > 1 else ""
-        for alarm in last.alarms:
-            yield Notice(f"{prefix}Stage {last.stage}, epoch {last.epoch}: {alarm}", "warn")
+        for epoch in run.epochs[-1:]:
+            for alarm in epoch.alarms:
+                yield Notice(f"{prefix}Stage {epoch.stage}, epoch {epoch.epoch}: {alarm}", "warn")
     yield from (Notice(caveat, "warn") for caveat in subject.caveats)
 
 
@@ -188,7 +204,12 @@ def _random_notices(subject: Subject) -> Iterator[Notice]:
 
 
 def _figures(runs: Sequence[OneShotRun], id: str) -> list[Figure]:
-    charts = [loss_chart(runs, name=f"{id}-losses"), collapse_chart(runs, name=f"{id}-collapse")]
+    charts = [
+        loss_chart(runs, name=f"{id}-losses"),
+        collapse_chart(runs, name=f"{id}-collapse"),
+        live_ops_chart(runs, name=f"{id}-live"),
+        removals_chart(runs, name=f"{id}-removals"),
+    ]
     return [figure(chart) for chart in charts if not chart.is_empty]
 
 

@@ -1,16 +1,19 @@
 """Charts of searches with a supernet: losses, and the numbers that tell a collapse, over epochs."""
 
+import itertools
 import math
 from collections.abc import Sequence
 
+from genotools.nn.live_ops import ROLES
 from genotools.search._report_charts import Band, Chart, Dots, Layer, Line, Point, Style
 from genotools.search._report_data import Epoch, OneShotRun
 from genotools.search._report_scales import Axis
 from genotools.search._report_text import compact
 from genotools.search.collapse import MAX_SKIP_SHARE
 
-__all__ = ["collapse_chart", "loss_chart"]
+__all__ = ["collapse_chart", "live_ops_chart", "loss_chart", "removals_chart"]
 
+ROUNDS = Axis(label="round", is_whole=True)
 EPOCHS = Axis(label="epoch", is_whole=True)
 MAX_DOTS = 60
 """Epochs up to which each has a dot of its own."""
@@ -60,6 +63,51 @@ def collapse_chart(runs: Sequence[OneShotRun], *, name: str) -> Chart:
         levels=[(MAX_SKIP_SHARE, "a share above this is an alarm")]
         if any(run.epochs for run in runs)
         else (),
+    )
+
+
+def live_ops_chart(runs: Sequence[OneShotRun], *, name: str) -> Chart:
+    """Return how many ops are live in each cell, round by round; cells with as many share a line."""
+    lines: dict[tuple[tuple[float, float], ...], list[str]] = {}
+    for role in ROLES:
+        for run in runs:
+            points = tuple((float(end.stage), end.n_live[role]) for end in run.rounds if role in end.n_live)
+            names = lines.setdefault(points, [])
+            names += [role] if role not in names else []
+    styles: Sequence[Style] = ("s1", "s2", "s3", "s4", "s5", "s6")
+    return Chart(
+        name=name,
+        title="Ops that are left",
+        description="Live ops of the cells in every round.",
+        x=ROUNDS,
+        y=Axis(label="live ops of a cell", low=0.0),
+        layers=[
+            Line(name=f"{', '.join(names)} cell{'s' if len(names) > 1 else ''}", points=points, style=style)
+            for style, (points, names) in zip(itertools.cycle(styles), lines.items(), strict=False)
+        ],
+    )
+
+
+def removals_chart(runs: Sequence[OneShotRun], *, name: str) -> Chart:
+    """Return the held-out loss without each proposal; the one that is missed most stays, the others go."""
+    kept: list[Point] = []
+    removed: list[Point] = []
+    for run in runs:
+        for end in run.rounds:
+            highest = max(end.losses.values(), default=0.0)
+            for what, loss in end.losses.items():
+                point = Point(float(end.stage), loss, f"round {end.stage}, without {what}: {compact(loss)}")
+                (kept if loss == highest else removed).append(point)
+    return Chart(
+        name=name,
+        title="What is missed",
+        description=f"{len(kept)} proposals were kept and {len(removed)} removed.",
+        x=ROUNDS,
+        y=Axis(label="held-out loss without a proposal"),
+        layers=[
+            Dots(name="removed", points=removed, style="quiet"),
+            Dots(name="kept: missed most", points=kept, style="s2"),
+        ],
     )
 
 

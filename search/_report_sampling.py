@@ -10,7 +10,7 @@ from genotools.search._report_courses import epochs_spent
 from genotools.search._report_data import SamplingRun
 from genotools.search._report_drawings import Drawings
 from genotools.search._report_facts import config_rows, facts, frame_words
-from genotools.search._report_sampling_charts import course_charts, first_front, trade_off_charts
+from genotools.search._report_sampling_charts import SEEDS_NOTE, course_charts, first_front, trade_off_charts
 from genotools.search._report_subjects import Subject
 from genotools.search._report_tables import trials_table
 from genotools.search._report_text import (
@@ -223,8 +223,10 @@ def _notices(subject: Subject) -> Iterator[Notice]:
 def _figures(subject: Subject, id: str) -> list[Figure]:
     if not any(run.finished for run in subject.sampling_runs):
         return []
-    charts = [*course_charts(subject, name=f"{id}-course"), *trade_off_charts(subject, name=f"{id}-front")]
-    return [figure(chart) for chart in charts if not chart.is_empty]
+    note = SEEDS_NOTE if max(len(subject.runs), len(subject.random)) > 1 else ""
+    courses = [figure(chart, note) for chart in course_charts(subject, name=f"{id}-course")]
+    trade_offs = trade_off_charts(subject, name=f"{id}-front")
+    return [*courses, *(figure(chart) for chart in trade_offs if not chart.is_empty)]
 
 
 def _tasks(subject: Subject) -> Iterator[Task]:

@@ -12,7 +12,17 @@ from genotools.search.fronts import dominates
 from genotools.search.objectives import Objective
 from genotools.search.trial import Trial
 
-__all__ = ["course_charts", "course_layers", "first_front", "longest_s", "trade_off_charts"]
+__all__ = [
+    "SEEDS_NOTE",
+    "TRIALS",
+    "course_charts",
+    "course_layers",
+    "first_front",
+    "longest_s",
+    "trade_off_charts",
+]
+
+SEEDS_NOTE = "Lines are means over seeds; bands reach from the worst seed to the best."
 
 TRIALS = Axis(label="trial", low=0.0, is_whole=True)
 
@@ -92,7 +102,7 @@ def course_layers(
     mean = [(at, objective.value(score)) for at, score in found.mean]
     several = sum(bool(course) for course in courses) > 1
     line = Line(
-        name=f"{name}, mean and range of {len(courses)} seeds" if several else name,
+        name=f"{name}, {len(courses)} seeds" if several else name,
         points=mean,
         style=style,
         is_stepped=True,

@@ -61,7 +61,7 @@ class Scale:
         low, high, at = self.low, self.high, min(max(value, self.low), self.high)
         if self.is_log:
             low, high, at = math.log(low), math.log(high), math.log(at)
-        return self.start + (self.end - self.start) * (at - low) / (high - low)
+        return self.start + (self.end - self.start) * ((at - low) / (high - low))
 
     @classmethod
     def of(cls, axis: Axis, values: Iterable[float], start: float, end: float, *, n_ticks: int) -> "Scale":

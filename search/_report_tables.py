@@ -73,6 +73,7 @@ def _status(trial: Trial) -> Cell:
 
 def candidates_table(run: OneShotRun, *, id: str, carded: Collection[str]) -> Table:
     """Return the table of all that a supernet came to, with where it comes from."""
+    has_loss = any(found.held_out_loss is not None for found in run.candidates)
     columns = [
         Column("no.", True),
         Column("stage", True),
@@ -80,6 +81,7 @@ def candidates_table(run: OneShotRun, *, id: str, carded: Collection[str]) -> Ta
         Column("genotype"),
         Column("selected by"),
         Column("skips", True),
+        *([Column("held-out loss", True)] if has_loss else []),
         Column("found", True),
         Column("role"),
     ]
@@ -96,6 +98,7 @@ def candidates_table(run: OneShotRun, *, id: str, carded: Collection[str]) -> Ta
                     _genotype(found.genotype.digest, id, carded),
                     Cell(selection_words(found)),
                     Cell(str(n_skips), n_skips),
+                    *([_number(found.held_out_loss)] if has_loss else []),
                     Cell(f"{n_times} ×" if n_times > 1 else "once", n_times),
                     Cell("the choice" if found.is_choice else "candidate"),
                 ],

@@ -33,6 +33,7 @@ ENGINE_TITLES: Mapping[str, str] = {
     "pdarts": "P-DARTS",
     "cwp-darts": "CWP-DARTS",
     "edp-darts": "EDP-DARTS",
+    "osp-nas": "OSP-NAS",
 }
 
 METRIC_LABELS: Mapping[str, str] = {
@@ -46,7 +47,7 @@ METRIC_LABELS: Mapping[str, str] = {
 }
 
 HOW: Mapping[str, str] = {"sample": "sampled", "derive": "derived", "start": "a start"}
-HOW_OF: Mapping[str, str] = {"mutation": "mutant", "crossover": "child"}
+HOW_OF: Mapping[str, str] = {"mutation": "mutant", "crossover": "child", "neighbor": "neighbour"}
 """How a trial came about, alone and with parents."""
 
 SHORT_DIGEST = 12

@@ -19,7 +19,7 @@ import numpy as np
 from torch import Tensor
 
 from genotools.errors import DataError
-from genotools.genotype.documents import genotype_from_document, genotype_to_document
+from genotools.genotype.documents import genotype_to_document
 from genotools.genotype.encoding import GenotypeEncoding
 from genotools.genotype.genotype import Genotype
 from genotools.search.engine import EnginePreset, Evaluation, Proposal, Round, check_settings
@@ -259,9 +259,7 @@ class Bonas:
         self._n_told = int(state["n_told"])
         self._observations = []
         for entry in state["observations"]:
-            where = f"state of engine {self.name!r}"
-            genotype = genotype_from_document(entry["genotype"], where=where, space=self._source.space)
-            self._observe(genotype, float(entry["score"]))
+            self._observe(self._source.genotype_of(entry["genotype"]), float(entry["score"]))
 
 
 def _initial(genotypes: Sequence[Genotype]) -> Round:

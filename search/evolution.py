@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
-from genotools.genotype.documents import genotype_from_document, genotype_to_document
+from genotools.genotype.documents import genotype_to_document
 from genotools.genotype.genotype import Genotype
 from genotools.search.engine import EnginePreset, Evaluation, Proposal, Round, check_settings
 from genotools.search.source import Source
@@ -105,6 +105,5 @@ class Evolution:
         self._source.load_state_dict(state["source"])
         self._n_drawn = int(state["n_drawn"])
         self._living = [
-            _Member(genotype_from_document(document, where="engine state", space=self._source.space), score)
-            for document, score in state["living"]
+            _Member(self._source.genotype_of(document), score) for document, score in state["living"]
         ]

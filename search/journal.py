@@ -30,9 +30,7 @@ class Journal:
         """
         if not self.path.exists():
             return []
-        *lines, last = self.path.read_bytes().split(b"\n")
-        if last:  # no newline at the end: the write was cut off
-            os.truncate(self.path, self.path.stat().st_size - len(last))
+        *lines, _ = self.path.read_bytes().split(b"\n")  # what has no newline behind it was cut off
         return [self._parse(line, number) for number, line in enumerate(lines, start=1)]
 
     def _parse(self, line: bytes, number: int) -> dict[str, Any]:
@@ -47,7 +45,21 @@ class Journal:
     def append(self, event: str, values: Mapping[str, Any]) -> None:
         """Add one event; it is on the disk when this returns."""
         line = json.dumps({"event": event, **values}, allow_nan=False) + "\n"
+        self._drop_torn_line()
         with self.path.open("ab") as file:
             file.write(line.encode("utf-8"))
             file.flush()
             os.fsync(file.fileno())
+
+    def _drop_torn_line(self) -> None:
+        """Cut off a last line that a kill left without its end."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb+") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size == 0:
+                return
+            file.seek(size - 1)
+            if file.read(1) != b"\n":
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)

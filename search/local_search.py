@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from genotools.genotype.documents import genotype_from_document, genotype_to_document
+from genotools.genotype.documents import genotype_to_document
 from genotools.genotype.genotype import Genotype
 from genotools.search.engine import EnginePreset, Evaluation, Proposal, Round, check_settings
 from genotools.search.source import Source
@@ -76,7 +76,4 @@ class LocalSearch:
         """Continue from :meth:`state_dict`."""
         self._source.load_state_dict(state["source"])
         self._score = float(state["score"])
-        self._here = None
-        if state["here"] is not None:
-            space = self._source.space
-            self._here = genotype_from_document(state["here"], where="engine state", space=space)
+        self._here = None if state["here"] is None else self._source.genotype_of(state["here"])

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
-from genotools.genotype.documents import genotype_from_document, genotype_to_document
+from genotools.genotype.documents import genotype_to_document
 from genotools.genotype.genotype import Genotype
 from genotools.search.engine import EnginePreset, Evaluation, Proposal, Round, check_settings
 from genotools.search.fronts import crowding, fronts
@@ -117,7 +117,7 @@ class Pareto:
         self._source.load_state_dict(state["source"])
         self._members = [
             _Member(
-                genotype_from_document(member["genotype"], where="engine state", space=self._source.space),
+                self._source.genotype_of(member["genotype"]),
                 tuple(float(score) for score in member["scores"]),
                 int(member["front"]),
                 math.inf if member["distance"] is None else float(member["distance"]),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from genotools.genotype.documents import genotype_from_document, genotype_to_document
+from genotools.genotype.documents import genotype_to_document
 from genotools.genotype.genotype import Genotype
 from genotools.search.engine import Proposal
 from genotools.search.source import Source
@@ -67,6 +67,5 @@ class Ladder:
         """Continue from :meth:`state_dict`."""
         self._next = int(state["next"])
         self._survivors = [
-            (int(number), genotype_from_document(document, where="engine state", space=source.space))
-            for number, document in state["survivors"]
+            (int(number), source.genotype_of(document)) for number, document in state["survivors"]
         ]

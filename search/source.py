@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from genotools.errors import GenotoolsError
+from genotools.genotype.documents import genotype_from_document
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.space import SearchSpace
 
@@ -175,6 +176,10 @@ class Source:
         n_refused = sum(not accepted for accepted in self._verdicts.values())
         refused = f", {n_refused} refused by constraints" if n_refused else ""
         return f"{len(self._seen)} genotypes of space {self.space.name!r} proposed{refused}; no new one was found."
+
+    def genotype_of(self, document: object) -> Genotype:
+        """Return the genotype that an engine's state holds as a document; raises DataError if it is damaged."""
+        return genotype_from_document(document, where="state of the engine", space=self.space)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the generator, and what was given out, as JSON values."""

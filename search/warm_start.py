@@ -4,6 +4,7 @@ Data are described by a few cheap numbers, and compared by them. Reference: AMBI
 found on one task start the search on a task that is like it.
 """
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,13 +17,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
 from genotools.files import read_json, write_json
+from genotools.genotype.documents import genotype_from_document, space_from_document
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.space import SearchSpace
+from genotools.search.folder import BEST_FILE
 from genotools.search.journal import Journal
 from genotools.search.one_shot_run import read_candidates
-from genotools.search.trial_events import read_trials
+from genotools.search.trial import Trial
+from genotools.search.trial_events import trial_from_event
 
 __all__ = ["DESCRIPTORS", "descriptors", "distance", "genotypes_of_run", "most_similar", "write_descriptors"]
+
+logger = logging.getLogger(__name__)
 
 DESCRIPTORS = "data.json"
 """File of a run folder that says what its data are like."""
@@ -30,17 +36,22 @@ DESCRIPTORS = "data.json"
 FORMAT, VERSION = "genotools/data-descriptors", 1
 K = 4
 MAX_WINDOWS = 4000
+MAX_BASES = 8_000_000
+"""Of long windows fewer are counted, so that a description takes neither seconds nor memory."""
 QUANTILES = (0.1, 0.5, 0.9)
 
 
 def genotypes_of_run(path: Path, n: int, space: SearchSpace) -> tuple[list[Genotype], int]:
     """Return up to ``n`` distinct genotypes of ``space``, best first, and how many others were left out.
 
+    The answer of a search comes first. Of a sampling search follow the trials of the largest budget by score, then
+    those of smaller budgets; of a one-shot search the candidates, the latest first.
+
     Parameters
     ----------
     path
-        The folder of a search of either kind, a folder with ``best.genotype.json`` or ``genotype.json``, a folder
-        of genotype files, or a genotype file.
+        The folder of a search of either kind, finished or not, a folder with ``best.genotype.json`` or
+        ``genotype.json``, a folder of genotype files, or a genotype file.
     n
         At most.
     space
@@ -53,7 +64,7 @@ def genotypes_of_run(path: Path, n: int, space: SearchSpace) -> tuple[list[Genot
     """
     found: dict[str, Genotype] = {}
     outside: set[str] = set()
-    for genotype in _ranked(path):
+    for genotype in _ranked(path, space):
         if space.contains(genotype):
             found.setdefault(genotype.digest, genotype)
         else:
@@ -61,43 +72,73 @@ def genotypes_of_run(path: Path, n: int, space: SearchSpace) -> tuple[list[Genot
     return list(found.values())[:n], len(outside)
 
 
-def _ranked(path: Path) -> list[Genotype]:
+def _ranked(path: Path, space: SearchSpace) -> list[Genotype]:
     """Return the genotypes of a file or folder, best first."""
     if path.is_file():
-        return [Genotype.load(path)]
-    journal = path / "journal.jsonl"
-    if journal.is_file():
-        kinds = {event["event"] for event in Journal(journal).read()}
-        if "ended" in kinds:
-            trials, _ = read_trials(Journal(journal))
-            finished = [trial for trial in trials.values() if trial.score is not None]
-            finished.sort(
-                key=lambda trial: (-(trial.budget_epochs or 0), -(trial.score or 0.0), trial.number)
-            )
-            return [trial.genotype for trial in finished]
-        if kinds:  # the choice of a one-shot search comes last
-            return [candidate.genotype for candidate in reversed(read_candidates(path))]
-    for name in ("best.genotype.json", "genotype.json"):
+        return [_load(path, space)]
+    if (path / "journal.jsonl").is_file():
+        return _of_search(path, space)
+    for name in (BEST_FILE, "genotype.json"):
         if (path / name).is_file():
-            return [Genotype.load(path / name)]
+            return [_load(path / name, space)]
     files = sorted(path.glob("*.json"))
     if not files:
         raise DataError(f"{path}: neither a search, nor a genotype file, nor a folder of such files.")
-    return [Genotype.load(file) for file in files]
+    return [_load(file, space) for file in files]
+
+
+def _load(path: Path, space: SearchSpace) -> Genotype:
+    """Return the genotype of a file; ``space`` need not be registered."""
+    document = read_json(path)
+    is_own = isinstance(document, dict) and document.get("space") == space.name
+    return genotype_from_document(document, where=str(path), space=space if is_own else None)
+
+
+def _of_search(folder: Path, space: SearchSpace) -> list[Genotype]:
+    """Return the genotypes of a search, best first; none where it was stopped before there was one."""
+    journal = Journal(folder / "journal.jsonl")
+    own = _space_of_search(folder, space)
+    trials = [_trial(event, own, journal.path) for event in journal.read() if event["event"] == "ended"]
+    if not trials:  # the choice of a one-shot search comes last
+        return [candidate.genotype for candidate in reversed(read_candidates(folder, space=own))]
+    finished = [trial for trial in trials if trial.score is not None]
+    finished.sort(key=lambda trial: (-(trial.budget_epochs or 0), -(trial.score or 0.0), trial.number))
+    # Where rounds share weights, the answer is not the highest score: those of different rounds do not compare.
+    best = folder / BEST_FILE
+    answer = [_load(best, own or space)] if best.is_file() else []
+    return [*answer, *(trial.genotype for trial in finished)]
+
+
+def _space_of_search(folder: Path, space: SearchSpace) -> SearchSpace | None:
+    """Return the space a search was made in; None where it is a registered one."""
+    path = folder / "config.json"
+    config = read_json(path) if path.is_file() else None
+    named = config.get("space") if isinstance(config, dict) else None
+    if isinstance(named, dict):
+        return space_from_document(named, where=f"{path}, space")
+    return space if named == space.name else None
+
+
+def _trial(event: Mapping[str, Any], space: SearchSpace | None, path: Path) -> Trial:
+    if "scores" not in event:  # version 1 had one score, and no budgets
+        score = event.get("score")
+        added: dict[str, Any] = {"budget_epochs": None, "continues": None, "origin": {}}
+        event = {**added, **event, "scores": None if score is None else [score]}
+    return trial_from_event(event, space, where=str(path))
 
 
 def descriptors(store: SequenceStore) -> dict[str, Any]:
     """Return what the training split is like, as JSON values.
 
     ``length_bp``, ``n_labels``, ``label_rates`` (their 0.1, 0.5 and 0.9 quantiles), ``gc``, and ``kmers``: the
-    frequencies of all 4-mers, each together with its reverse complement, of up to 4000 windows spread evenly.
+    frequencies of all 4-mers, each together with its reverse complement, of windows spread evenly over the split:
+    up to 4000, and fewer where that would be more than 8 million bases.
     """
     rows = store.rows("train")
     if not len(rows):
         raise DataError(f"{store.path}: the training split is empty; there is nothing to describe.")
-    sample = rows[np.unique(np.linspace(0, len(rows) - 1, min(MAX_WINDOWS, len(rows))).astype(np.int64))]
-    codes = store.codes(sample)
-    rates = store.labels(sample).mean(axis=0)
+    codes = store.codes(_spread(rows, min(MAX_WINDOWS, max(1, MAX_BASES // store.length))))
+    rates = store.labels(_spread(rows, MAX_WINDOWS)).mean(axis=0)
     known = codes[codes < 4]
     return {
         "format": FORMAT,
@@ -110,14 +151,22 @@ def descriptors(store: SequenceStore) -> dict[str, Any]:
     }
 
 
+def _spread(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Return ``n`` of the rows, spread evenly; all where they are no more."""
+    return rows[np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(np.int64)]
+
+
 def _spectrum(codes: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return the frequencies ``(4**K,)`` of K-mers on both strands; those with an unknown base do not count."""
-    width = codes.shape[1] - K + 1
-    numbers = np.zeros((len(codes), width), dtype=np.int64)
+    """Return the frequencies ``(4**K,)`` of K-mers on both strands; those with an unknown base do not count.
+
+    All are alike where no K-mer is known, or windows are shorter than one.
+    """
+    width = max(0, codes.shape[1] - K + 1)
+    numbers = np.zeros((len(codes), width), dtype=np.int16)
     opposite = np.zeros_like(numbers)
     is_known = np.ones_like(numbers, dtype=bool)
     for offset in range(K):
-        column = codes[:, offset : offset + width].astype(np.int64)
+        column = codes[:, offset : offset + width].astype(np.int16)
         numbers += column << 2 * (K - 1 - offset)
         opposite += (3 - column) << 2 * offset  # A, C, G, T are 0 to 3, so the complement is 3 minus the code
         is_known &= column < 4
@@ -165,16 +214,19 @@ def write_descriptors(path: Path, store: SequenceStore) -> None:
 def most_similar(own: Mapping[str, Any], folders: Sequence[Path]) -> tuple[Path, float]:
     """Return the run folder whose data are most like ``own``, and their distance; the first of equals.
 
+    Folders that do not say what their data are like are passed over; the log names them.
+
     Raises
     ------
     DataError
         If none of the folders says what its data are like, or one of them is damaged.
     """
-    distances = {
-        folder: distance(own, _read(folder / DESCRIPTORS))
-        for folder in folders
-        if (folder / DESCRIPTORS).is_file()
-    }
+    distances: dict[Path, float] = {}
+    for folder in folders:
+        if (folder / DESCRIPTORS).is_file():
+            distances[folder] = distance(own, _read(folder / DESCRIPTORS))
+        else:
+            logger.info("%s: no %s in it, passed over.", folder, DESCRIPTORS)
     if not distances:
         names = ", ".join(folder.name for folder in folders[:5]) or "no folder"
         raise DataError(f"no run with a {DESCRIPTORS} among {names}; searches write it when they end.")
@@ -191,7 +243,9 @@ class _Descriptors(BaseModel):
     version: Literal[1]
     length_bp: Annotated[int, Field(ge=1)]
     n_labels: Annotated[int, Field(ge=1)]
-    label_rates: Annotated[list[float], Field(min_length=len(QUANTILES), max_length=len(QUANTILES))]
+    label_rates: Annotated[
+        list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=len(QUANTILES), max_length=len(QUANTILES))
+    ]
     gc: Annotated[float, Field(ge=0, le=1)]
     kmers: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=4**K, max_length=4**K)]
 

@@ -104,7 +104,7 @@ def run_sampling(engine: str, options: SamplingOptions, output: Path, *, seed: i
             n_trials=n_trials,
             budget=Budget.parse(options.budget) if options.budget else None,
             settings={**preset.settings, **_engine_settings(options.settings)},
-            options=_source_options(options, store, space, macro, seed=seed),
+            options=_source_options(options, store, space, macro, output, seed=seed),
             executor=_executor(options, evaluator, device),
             resume=options.resume,
             on_trial=progress.on_trial,
@@ -135,7 +135,13 @@ def _engine_settings(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _source_options(
-    options: SamplingOptions, store: SequenceStore, space: "SearchSpace", macro: "Macro", *, seed: int
+    options: SamplingOptions,
+    store: SequenceStore,
+    space: "SearchSpace",
+    macro: "Macro",
+    output: Path,
+    *,
+    seed: int,
 ) -> SourceOptions:
     """Return constraints, preference and warm start."""
     task = Task(len(store.names), names=store.names)
@@ -151,7 +157,7 @@ def _source_options(
         accepts=cost_check(constraints, macro, task),
         prefers=prefers,
         n_draws=options.prefer_draws,
-        initial=warm_starts(options.warm_start, space, store),
+        initial=warm_starts(options.warm_start, space, store, output=output),
         description=description,
     )
 

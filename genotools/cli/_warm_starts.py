@@ -22,11 +22,16 @@ N_OF_RUN = 10
 """Genotypes that are taken from one run."""
 
 
-def warm_starts(texts: Sequence[str], space: "SearchSpace", store: "SequenceStore") -> "list[Genotype]":
-    """Return the genotypes that ``texts`` name, each once; those outside ``space`` are left out and said."""
+def warm_starts(
+    texts: Sequence[str], space: "SearchSpace", store: "SequenceStore", *, output: Path
+) -> "list[Genotype]":
+    """Return the genotypes that ``texts`` name, each once; those outside ``space`` are left out and said.
+
+    The run in ``output`` is never its own start: a search that is resumed must find what it found at first.
+    """
     found: dict[str, Genotype] = {}
     for text in texts:
-        genotypes, n_outside = _of_text(text, space, store)
+        genotypes, n_outside = _of_text(text, space, store, output)
         if n_outside:
             typer.echo(
                 f"--warm-start {text}: {n_outside} genotypes are not in {space.name!r}, left out.", err=True
@@ -38,14 +43,15 @@ def warm_starts(texts: Sequence[str], space: "SearchSpace", store: "SequenceStor
     return list(found.values())
 
 
-def _of_text(text: str, space: "SearchSpace", store: "SequenceStore") -> "tuple[list[Genotype], int]":
+def _of_text(
+    text: str, space: "SearchSpace", store: "SequenceStore", output: Path
+) -> "tuple[list[Genotype], int]":
     if text.startswith(SIMILAR):
         folder = Path(text.removeprefix(SIMILAR))
         if not folder.is_dir():
             raise DataError(f"--warm-start {text}: {folder} is no folder of runs.")
-        nearest, distance = most_similar(
-            descriptors(store), sorted(p for p in folder.iterdir() if p.is_dir())
-        )
+        runs = sorted(p for p in folder.iterdir() if p.is_dir() and p.resolve() != output.resolve())
+        nearest, distance = most_similar(descriptors(store), runs)
         typer.echo(
             f"--warm-start {text}: the most similar data are those of {nearest} (distance {distance:.3f}).",
             err=True,

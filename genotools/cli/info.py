@@ -2,13 +2,19 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from genotools.cli._genotypes import GenotypeArgument, load_genotype
 from genotools.cli._options import Json, Seed
 from genotools.errors import GenotoolsError
+
+if TYPE_CHECKING:
+    from genotools.genotype.genotype import Genotype
+    from genotools.genotype.macro import Macro
+    from genotools.genotype.task import Task
 
 __all__ = ["diff", "hash_", "info", "validate"]
 
@@ -51,9 +57,7 @@ def info(
         "meta": dict(chosen.meta),
     }
     if proxies:
-        from genotools.search.proxies import score_all
-
-        values["proxies"] = score_all(chosen, frame, task, seed=seed)
+        values |= {"seed": seed, "proxies": _proxies(chosen, frame, task, seed=seed)}
     if as_json:
         typer.echo(json.dumps(values, indent=2))
         return
@@ -68,16 +72,23 @@ def info(
         _print_proxies(values["proxies"])
 
 
-def _print_proxies(scores: Mapping[str, float]) -> None:
-    """Print each score with its direction, and what it cannot see."""
-    from genotools.search.proxies import PROXIES
+def _proxies(genotype: "Genotype", macro: "Macro", task: "Task", *, seed: int) -> dict[str, dict[str, Any]]:
+    """Return each zero-cost score with its direction, what it costs and what it cannot see, as JSON values."""
+    from genotools.search.proxies import PROXIES, score_all
 
+    scores = score_all(genotype, macro, task, seed=seed)
+    return {name: {"score": value, **asdict(PROXIES[name])} for name, value in scores.items()}
+
+
+def _print_proxies(proxies: Mapping[str, Mapping[str, Any]]) -> None:
     typer.echo("\nzero-cost scores; a filter at best, and no better than parameters and MACs on many tasks")
-    for name, value in scores.items():
-        proxy = PROXIES[name]
-        figure = f"{value:,.0f}" if name in ("params", "macs") else f"{value:.4f}"
-        typer.echo(f"{name:<16} {figure}   ({proxy.better} is taken to be better; {proxy.reference})")
-        typer.echo(f"{'':<16} {proxy.measures}; {proxy.caveat}")
+    for name, proxy in proxies.items():
+        figure = f"{proxy['score']:,.0f}" if name in ("params", "macs") else f"{proxy['score']:.4f}"
+        source = "" if proxy["reference"] == proxy["takes"] else f"; {proxy['reference']}"
+        typer.echo(
+            f"{name:<16} {figure}   ({proxy['better']} is taken to be better; {proxy['takes']}{source})"
+        )
+        typer.echo(f"{'':<16} {proxy['measures']}; {proxy['caveat']}")
 
 
 def hash_(genotypes: Genotypes, as_json: Json = False) -> None:

@@ -13,7 +13,7 @@ __all__ = ["report"]
 def report(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Run folders, or folders that search --seeds wrote."),
+        typer.Argument(metavar="RUN", help="Run folders, or folders that search --seeds wrote."),
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The page to write, .html.", show_default=False)

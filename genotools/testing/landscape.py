@@ -49,8 +49,8 @@ N_CALIBRATION = 64
 CHANNELS, LENGTH_BP = 16, 100
 """Of the network whose parameters are counted."""
 
-TARGET, CALIBRATION = range(2)
-"""Branches of the tree of seeds."""
+TARGET, CALIBRATION = range(70, 72)
+"""Branches of the tree of seeds; none that a search has, or with an equal seed its first draw would be the target."""
 
 
 class Landscape:

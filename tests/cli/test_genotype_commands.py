@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from genotools.cli.main import app
-from genotools.genotype import GENOME_NAS, Genotype
+from genotools.genotype import GENOME_NAS, Genotype, Macro, Task
+from genotools.search.proxies import PROXIES, score_all
 
 
 @pytest.fixture
@@ -79,6 +81,39 @@ def test_info_counts_the_published_network() -> None:
     assert found["params"] == 27_627_111
     assert found["macro"] == "paper"
     assert "27,627,111" in out("info", "random-baseline")
+
+
+def test_info_gives_zero_cost_scores_with_what_they_are(path: Path, genotype: Genotype) -> None:
+    options = ("--macro", "small", "--length", 60, "--outputs", 2)
+    found = json.loads(out("info", path, *options, "--proxies", "--seed", 3, "--json"))
+    scores = score_all(genotype, Macro.small(60), Task(2), seed=3)
+    assert {name: proxy["score"] for name, proxy in found["proxies"].items()} == scores
+    assert found["proxies"]["params"]["score"] == found["params"]
+    assert found["proxies"]["naswot"]["better"] == "higher"
+    assert found["seed"] == 3
+    assert "proxies" not in json.loads(out("info", path, *options, "--json"))
+    other = json.loads(out("info", path, *options, "--proxies", "--seed", 4, "--json"))["proxies"]
+    assert other["jacov"]["score"] != scores["jacov"]
+    assert other["macs"]["score"] == scores["macs"]
+
+
+def test_info_prints_parameters_and_macs_beside_the_scores_as_the_line_to_beat(path: Path) -> None:
+    lines = out("info", path, "--macro", "small", "--length", 60, "--outputs", 2, "--proxies").splitlines()
+    described = {line.split()[0]: (line, below) for line, below in pairwise(lines) if line.strip()}
+    for name, proxy in PROXIES.items():
+        line, below = described[name]
+        assert f"({proxy.better} is taken to be better; {proxy.takes}" in line
+        assert below.endswith(proxy.caveat)
+    assert all("the line to beat" in described[name][1] for name in ("params", "macs"))
+
+
+def test_info_without_scores_imports_no_torch(path: Path) -> None:
+    code = "import sys; from genotools.cli.main import app; app(sys.argv[1:], standalone_mode=False); "
+    code += "print('torch' in sys.modules)"
+    for options, is_loaded in (([], "False"), (["--proxies", "--macro", "small", "--length", "60"], "True")):
+        command = [sys.executable, "-c", code, "info", str(path), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == is_loaded
 
 
 def test_diff_says_what_changed(path: Path, tmp_path: Path, genotype: Genotype) -> None:

@@ -8,7 +8,9 @@ import pytest
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
 from genotools.genotype import Macro, SearchSpace, register_space
+from genotools.genotype.documents import genotype_to_document
 from genotools.genotype.prose import diff
+from genotools.search.journal import Journal
 from genotools.search.one_shot_run import search_one_shot
 from genotools.search.one_shot_settings import OneShotSettings
 from genotools.search.report import write_report
@@ -99,6 +101,29 @@ def test_the_alphas_have_a_panel_an_edge_and_a_frame_an_op_that_was_chosen(tmp_p
     assert (
         "<title>0 → 1, last epoch: relu 0.371, sigmoid 0.275, identity 0.204, tanh 0.151</title>" in maps[2]
     )
+
+
+def test_rounds_of_removals_are_charts_and_the_losses_of_the_last_a_column(tmp_path: Path) -> None:
+    first, second = make_genotypes(2)
+    run = make_one_shot_run(tmp_path / "run", [], engine="osp-nas", is_finished=False)
+    journal = Journal(run / "journal.jsonl")
+    for stage, n_live in ((1, 108), (2, 9)):
+        losses = {"normal:0->2:conv_15": 0.5, "normal:<1>": 0.25} if stage == 1 else {}
+        live = {"normal": n_live, "reduce": n_live, "recurrent": n_live - 1}
+        costs = {"n_steps": 4, "seconds": 30.0}
+        journal.append("round", {"stage": stage, "epoch": 1, "n_live": live, "losses": losses, **costs})
+    for genotype, loss, is_choice in ((first, 0.4, False), (second, 0.3, False), (second, 0.3, True)):
+        where = {"stage": 2, "epoch": 1, "selection": "removal", "max_skips": None, "is_choice": is_choice}
+        found = {**where, "held_out_loss": loss, "genotype": genotype_to_document(genotype)}
+        journal.append("candidate", found)
+    page = make_page(run)
+    assert "Rounds 2 8 steps of the weights, 1 min 00 s" in page.words
+    assert "<title>round 1, without normal:0-&gt;2:conv_15: 0.5000</title>" in page.html
+    assert "1 proposals were kept and 1 removed." in page.html
+    assert "normal, reduce cells" in page.text
+    assert "no finished epoch" not in page.text
+    assert [row[6] for row in page.rows_of("no.", "stage")] == ["0.4000", "0.3000", "0.3000"]
+    assert page.count("ol", class_="steps") == 0
 
 
 def test_random_search_beside_it_says_what_the_choice_must_beat(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import shlex
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,20 @@ def test_a_sampling_search_is_led_back_to_its_command(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("engine", "keep", "expected"),
+    [("enas", "search", []), ("enas", None, ["own"]), ("random", None, []), ("random", "round", ["round"])],
+)
+def test_whose_weights_scored_the_trials_is_told_where_it_is_not_the_engines_way(
+    tmp_path: Path, engine: str, keep: str | None, expected: list[str]
+) -> None:
+    evaluator = make_config(engine, 0)["evaluator"]
+    evaluator |= {"shared_weights": {"keep": keep}} if keep else {}
+    run = make_run(tmp_path / "run", [0.1], engine=engine, evaluator=evaluator)
+    words = shlex.split(search_command(read_subjects([run])[0]).text)
+    assert [after for word, after in pairwise(words) if word == "--evaluation"] == expected
+
+
 @pytest.mark.parametrize("preset", ["quick", "paper"])
 def test_a_one_shot_search_is_led_back_to_its_preset(tmp_path: Path, preset: str) -> None:
     settings = get_one_shot_settings("darts", preset).changed(order="second", steps_per_epoch=7)
@@ -136,6 +151,14 @@ def test_settings_that_no_option_sets_are_named(tmp_path: Path) -> None:
     assert command.caveats[0].startswith("No option of the command sets alpha_weight_decay;")
     assert "--macro MACRO.json" in command.text
     assert any("under 'macro'" in caveat for caveat in command.caveats)
+
+
+def test_rounds_of_removals_are_led_back_to_their_preset(tmp_path: Path) -> None:
+    settings = get_one_shot_settings("osp-nas", "quick").changed(epochs=2, batch_size=4).to_document()
+    run = make_one_shot_run(tmp_path / "run", make_genotypes(1), engine="osp-nas", settings=settings)
+    command = search_command(read_subjects([run])[0])
+    assert "--preset quick --batch-size 4 --epochs 2 --seed 0" in command.text
+    assert command.caveats == ()
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from genotools.errors import DataError
 from genotools.genotype import GENOME_NAS, ConvCellSpace, Genotype, RecurrentCellSpace, SearchSpace
 from genotools.search import ENGINES, EnginePreset, Proposal, Round, Source, Trial
 from genotools.search.engine import Engine
@@ -160,6 +161,18 @@ class Endless(Small):
         )
 
 
+class OwnPaths(Small):
+    shared: ClassVar[np.random.Generator] = np.random.default_rng(0)
+
+    def ask(self) -> Round:
+        return replace(asked(self), paths=(GENOME_NAS.sample(rng=self.shared),))
+
+
+class ForeignPaths(Small):
+    def ask(self) -> Round:
+        return replace(asked(self), paths=(FOREIGN.sample(rng=self._source.rng),))
+
+
 class OriginOfObjects(Small):
     def ask(self) -> Round:
         return asked(self, origin={"parents": (1, 2)})
@@ -188,6 +201,8 @@ def registered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         (ContinuingTooLate, r"round 2, trial 8, .*: continues trial 0, which was not continuable\(\) after"),
         (ContinuingAnother, "continues trial 0, which is of genotype"),
         (OwnRandomness, "two runs with the same seed, round 1, proposal 0: .*'luck'"),
+        (OwnPaths, "two runs with the same seed, round 1, proposal 4"),
+        (ForeignPaths, "round 1, a path, genotype [0-9a-f]{12}: not of space 'genome-nas'"),
         (Forgetful, "went through its state after every round, round 2, proposal 0: .*'told': 4"),
         (HalfLoaded, "after round 1: the state of an engine that was given one is another one"),
         (
@@ -208,7 +223,7 @@ def test_what_breaks_the_contract_is_named(engine: type[Engine], message: str) -
 
 def test_what_an_engine_raises_when_trials_fail_comes_through(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENGINES, "random", TrustingInScores)
-    with pytest.raises(ValueError, match="max.* empty"):
+    with pytest.raises(ValueError, match=r"max.* empty"):
         check_engine(TrustingInScores, LANDSCAPE, n_rounds=3)
 
 
@@ -225,6 +240,13 @@ def test_a_name_that_means_another_class_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(ENGINES, "random", RandomSearch)
     with pytest.raises(AssertionError, match="'random' is registered for another class"):
         check_engine(Small, LANDSCAPE)
+
+
+def test_a_space_of_few_genotypes_is_refused() -> None:
+    cells = ConvCellSpace(1, 2, ("max_pool_5",))
+    space = SearchSpace(name="one", normal=cells, reduce=cells, recurrent=RecurrentCellSpace(1, ("tanh",)))
+    with pytest.raises(DataError, match="space 'one' is too small to check an engine on"):
+        check_engine(Small, LANDSCAPE, space=space)
 
 
 def test_an_engine_that_keeps_to_it_passes() -> None:

@@ -3,6 +3,7 @@
 import statistics
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from genotools.errors import DataError
 from genotools.genotype import GENOME_NAS, ConvCell, ConvCellSpace, Genotype, RecurrentCellSpace, SearchSpace
-from genotools.search import Job
+from genotools.search import Job, search
 from genotools.testing.landscape import Landscape, LandscapeEvaluator
 from genotools.testing.strategies import genotypes, renumberings, search_spaces
 
@@ -121,6 +122,15 @@ def test_noise_out_of_range_is_refused(noise: float) -> None:
 def test_the_seed_decides_the_target() -> None:
     assert Landscape(GENOME_NAS, seed=0).target == LANDSCAPE.target
     assert Landscape(GENOME_NAS, seed=1).target != LANDSCAPE.target
+
+
+def test_a_search_with_the_same_seed_does_not_draw_the_target(tmp_path: Path) -> None:
+    """Both draw from the space; with one stream of numbers the first trial would be the optimum."""
+    for seed in range(3):
+        evaluator = LandscapeEvaluator(Landscape(GENOME_NAS, seed=seed))
+        result = search("random", GENOME_NAS, evaluator, tmp_path / str(seed), seed=seed, n_trials=8)
+        assert max(trial.score for trial in result.trials if trial.score is not None) < 0.8
+        assert Landscape(GENOME_NAS, seed=seed).target != GENOME_NAS.sample(rng=np.random.default_rng(seed))
 
 
 def test_a_space_of_one_genotype_is_all_optimum() -> None:
