@@ -91,18 +91,20 @@ def test_ten_kills_change_nothing(code: str, tmp_path: Path, store_path: Path, m
     write_json(macro_path, macro.to_document())
     seconds = Search(code, tmp_path / "whole", store_path, macro_path).finish()
     rng = np.random.default_rng(0)
-    n_kills, lengths = 0, []
+    n_kills, n_finished, n_ended = 0, 0, []
     while n_kills < N_KILLS:
-        # Short enough that ten of them do not finish the search, long enough to reach every kind of moment.
-        pause = float(rng.uniform(0, seconds / 5))
-        if not Search(code, tmp_path / "cut", store_path, macro_path).kill_after(pause):
-            break
-        n_kills += 1
-        journal = tmp_path / "cut" / "journal.jsonl"
-        lengths.append(len(journal_of(tmp_path / "cut")) if journal.exists() else 0)
-    Search(code, tmp_path / "cut", store_path, macro_path).finish()
-    assert journal_of(tmp_path / "cut") == journal_of(tmp_path / "whole")
-    for name in ("best.genotype.json", "checkpoint/engine.json"):
-        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    assert n_kills == N_KILLS, f"the search ended after {n_kills} kills, with {lengths} trials in between"
-    assert len(set(lengths)) > 2  # it was cut at different places
+        folder = tmp_path / f"cut-{n_finished}"
+        # From before the first trial to far into the search; where it ends in spite of it all, another one starts.
+        if Search(code, folder, store_path, macro_path).kill_after(float(rng.uniform(0, 0.6 * seconds))):
+            n_kills += 1
+            journal = folder / "journal.jsonl"
+            n_ended.append(len(journal_of(folder)) if journal.exists() else 0)
+        else:
+            n_finished += 1
+    Search(code, tmp_path / f"cut-{n_finished}", store_path, macro_path).finish()
+    assert any(n_ended), "no kill came after a trial had ended"
+    for number in range(n_finished + 1):
+        folder = tmp_path / f"cut-{number}"
+        assert journal_of(folder) == journal_of(tmp_path / "whole")
+        for name in ("best.genotype.json", "checkpoint/engine.json"):
+            assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

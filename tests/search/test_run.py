@@ -174,7 +174,7 @@ def test_a_faulty_journal_line_is_named(tmp_path: Path) -> None:
 
 def test_an_unknown_engine_is_named_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"unknown engine 'randm'. Known: random, .*darts. Did you mean 'random'\?"
+        DataError, match=r"unknown engine 'randm'. Known: random, .*osp-nas. Did you mean 'random'\?"
     ):
         run(tmp_path / "run", CountsPools(), engine="randm")
     assert not (tmp_path / "run").exists()
