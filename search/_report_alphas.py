@@ -5,8 +5,6 @@ that are live there, in steps; what lies side by side in one colour is one shape
 """
 
 import itertools
-import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,7 +13,7 @@ from markupsafe import Markup
 
 from genotools.genotype.genotype import Genotype
 from genotools.nn.live_ops import ROLES, LiveOp, Role
-from genotools.search.alpha_course import MAX_SCALE, MIN_SCALE, AlphaRecord
+from genotools.search.alpha_course import MAX_SCALE, MIN_SCALE, AlphaRecord, against_uniform, chosen_ops
 
 __all__ = ["N_LEVELS", "HeatMap", "heat_maps"]
 
@@ -68,14 +66,14 @@ def heat_maps(records: Sequence[AlphaRecord], chosen: Genotype | None, *, name: 
 
 
 def _heat_map(records: Sequence[AlphaRecord], role: Role, chosen: Genotype | None, name: str) -> HeatMap:
-    by_epoch = [_against_uniform(record.probs(role)) for record in records]
+    by_epoch = [against_uniform(record.probs(role)) for record in records]
     largest = max((abs(value) for ratios in by_epoch for value in ratios.values()), default=0.0)
     frame = _Frame(
         ops=tuple(dict.fromkeys(entry.op for record in records for entry in record.values[role])),
         top=min(max(largest, MIN_SCALE), MAX_SCALE),
         n_epochs=len(records),
         starts=tuple(n for n in range(1, len(records)) if records[n].stage != records[n - 1].stage),
-        chosen=frozenset() if chosen is None else frozenset(_ops_of(chosen, role)),
+        chosen=frozenset(chosen_ops(chosen, role)),
     )
     pairs = sorted({entry[:2] for record in records for entry in record.values[role]})
     sources, targets = (sorted({pair[n] for pair in pairs}) for n in (0, 1))
@@ -152,17 +150,3 @@ def _last_words(ratios: Mapping[LiveOp, float], pair: Pair) -> str:
     shares = {op: 2**value / len(live) for op, value in live.items()}
     ranked = sorted(shares, key=lambda op: -shares[op])
     return f"{pair[0]} → {pair[1]}, last epoch: " + ", ".join(f"{op} {shares[op]:.3f}" for op in ranked)
-
-
-def _against_uniform(probs: Mapping[LiveOp, float]) -> dict[LiveOp, float]:
-    """Return log2 of each probability over that of a uniform choice on its edge."""
-    n_ops = Counter(entry[:2] for entry in probs)
-    return {entry: math.log2(max(value, 1e-300) * n_ops[entry[:2]]) for entry, value in probs.items()}
-
-
-def _ops_of(genotype: Genotype, role: Role) -> set[LiveOp]:
-    if role == "recurrent":
-        states = genotype.recurrent.states
-        return {LiveOp(source, number, op) for number, (source, op) in enumerate(states, start=1)}
-    cell = genotype.normal if role == "normal" else genotype.reduce
-    return {LiveOp(*edge) for edge in cell.edges}

@@ -4,19 +4,19 @@ Reading changes nothing, so the folder of a search that still runs can be report
 to. A last line that is cut short, or is being written at this moment, is left out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from genotools.errors import DataError
-from genotools.files import parse_json, read_json
+from genotools.files import read_json
 from genotools.genotype.documents import genotype_from_document, space_from_document
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.space import SearchSpace
-from genotools.nn.live_ops import ROLES, LiveOp
-from genotools.search.alpha_course import ALPHAS_FILE, AlphaRecord
+from genotools.search.alpha_course import ALPHAS_FILE, AlphaRecord, read_alphas
 from genotools.search.folder import RUN_FORMAT, VERSION
+from genotools.search.journal import Journal
 from genotools.search.objectives import Objective
 from genotools.search.one_shot_engines import ONE_SHOT_ENGINES
 from genotools.search.trial import Trial
@@ -193,7 +193,7 @@ def _sampling_run(folder: Path, config: Mapping[str, Any], result: Mapping[str, 
     objectives = tuple(_objective(str(name), where) for name in names)
     trials: dict[int, Trial] = {}
     elapsed = 0.0
-    for place, event in _events(folder / "journal.jsonl"):
+    for place, event in Journal(folder / "journal.jsonl").with_places():
         if event["event"] == "ended":
             trial = _trial(event, space, len(objectives), place)
             trials[trial.number] = trial
@@ -235,14 +235,13 @@ def _one_shot_run(folder: Path, config: Mapping[str, Any], result: Mapping[str, 
     document, where = config.get("space"), str(folder / "config.json")
     space = space_from_document(document, where=f"{where}: space") if isinstance(document, dict) else None
     epochs, candidates, rounds = [], [], []
-    for place, event in _events(folder / "journal.jsonl"):
+    for place, event in Journal(folder / "journal.jsonl").with_places():
         if event["event"] in ("epoch", "candidate"):
             candidates.append(_found(event, space, place))
         if event["event"] == "epoch":
             epochs.append(_epoch(event, candidates[-1], place))
         if event["event"] == "round":
             rounds.append(_round(event, place))
-    alphas = [_alpha_record(line, place) for place, line in _events(folder / ALPHAS_FILE)]
     return OneShotRun(
         path=folder,
         config=config,
@@ -250,7 +249,7 @@ def _one_shot_run(folder: Path, config: Mapping[str, Any], result: Mapping[str, 
         epochs=tuple(epochs),
         rounds=tuple(rounds),
         candidates=tuple(candidates),
-        alphas=tuple(alphas),
+        alphas=tuple(read_alphas(folder / ALPHAS_FILE)),
     )
 
 
@@ -292,34 +291,6 @@ def _round(event: Mapping[str, Any], place: str) -> Round:
         n_steps=int(_number(event.get("n_steps"), "n_steps", place)),
         seconds=_number(event.get("seconds"), "seconds", place),
     )
-
-
-def _alpha_record(line: Mapping[str, Any], place: str) -> AlphaRecord:
-    try:
-        values = {
-            role: {LiveOp(int(s), int(t), str(op)): float(value) for s, t, op, value in line[role]}
-            for role in ROLES
-        }
-        return AlphaRecord(stage=int(line["stage"]), epoch=int(line["epoch"]), values=values)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{place}: not the alphas of an epoch: {error!r}.") from error
-
-
-def _events(path: Path) -> Sequence[tuple[str, dict[str, Any]]]:
-    """Return the complete events of a journal, each with its place; unlike ``Journal.read``, repairs nothing."""
-    if not path.is_file():
-        return []
-    found = []
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
-        place = f"{path}, line {number}"
-        try:
-            event = _object(parse_json(line.decode("utf-8"), where=place), place)
-        except UnicodeDecodeError as error:
-            raise DataError(f"{place}: not UTF-8 text.") from error
-        if not isinstance(event.get("event"), str):
-            raise DataError(f"{place}: not an event.")
-        found.append((place, event))
-    return found
 
 
 def _object(value: object, where: str) -> dict[str, Any]:

@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-__all__ = ["ALPHAS_FILE", "AlphaRecord", "draw_alphas", "read_alphas", "write_alphas"]
+__all__ = [
+    "ALPHAS_FILE",
+    "AlphaRecord",
+    "against_uniform",
+    "chosen_ops",
+    "draw_alphas",
+    "read_alphas",
+    "write_alphas",
+]
 
 ALPHAS_FILE = "alphas.jsonl"
 
@@ -113,7 +121,7 @@ def draw_alphas(records: Sequence[AlphaRecord], path: Path | str, *, chosen: Gen
     left, right = np.ravel(figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.35)))
     parts = [*np.ravel(left.subfigures(2, 1, squeeze=False)), right]
     for part, role in zip(parts, ROLES, strict=True):
-        _draw_cell(part, records, role, _ops_of(chosen, role))
+        _draw_cell(part, records, role, chosen_ops(chosen, role))
     _explain(figure, records, chosen is not None)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png")
@@ -132,7 +140,7 @@ def _draw_cell(part: "SubFigure", records: Sequence[AlphaRecord], role: Role, ch
     pairs = sorted({(entry.target, entry.source) for entry in records[0].values[role]})
     targets = sorted({target for target, _ in pairs})
     sources = sorted({source for _, source in pairs})
-    by_epoch = [_against_uniform(record.probs(role)) for record in records]
+    by_epoch = [against_uniform(record.probs(role)) for record in records]
     largest = max(abs(value) for ratios in by_epoch for value in ratios.values())
     top = min(max(largest, MIN_SCALE), MAX_SCALE)
     ends = [index for index in range(1, len(records)) if records[index].stage != records[index - 1].stage]
@@ -180,10 +188,10 @@ def _finish_panel(axes: "Axes", title: str, ends: Sequence[int], marked: Sequenc
         axes.add_patch(box)
 
 
-def _against_uniform(probs: Mapping[LiveOp, float]) -> dict[LiveOp, float]:
+def against_uniform(probs: Mapping[LiveOp, float]) -> dict[LiveOp, float]:
     """Return log2 of each probability over that of a uniform choice on its edge."""
     n_ops = Counter(entry[:2] for entry in probs)
-    smallest = np.finfo(float).tiny
+    smallest = float(np.finfo(float).tiny)
     return {entry: math.log2(max(value, smallest) * n_ops[entry[:2]]) for entry, value in probs.items()}
 
 
@@ -194,7 +202,8 @@ def _matrix(
     return np.array([[probs.get(LiveOp(source, target, op), np.nan) for probs in by_epoch] for op in ops])
 
 
-def _ops_of(genotype: Genotype | None, role: Role) -> set[LiveOp]:
+def chosen_ops(genotype: Genotype | None, role: Role) -> set[LiveOp]:
+    """Return the ops of one cell of a genotype by edge, none where there is no genotype."""
     if genotype is None:
         return set()
     if role == "recurrent":

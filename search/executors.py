@@ -7,7 +7,7 @@ failed when a second worker dies of it.
 
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
@@ -60,12 +60,12 @@ class LocalExecutor:
             yield run_job(evaluator, job)
 
 
-def run_job(evaluator: Evaluator, job: Job) -> Outcome:
+def run_job(evaluate: Callable[[Job], dict[str, float]], job: Job) -> Outcome:
     """Evaluate one job; what it raises is in its outcome, a failure of the machine (OSError) is raised."""
     started = time.monotonic()
     metrics, error = None, None
     try:
-        metrics = evaluator(job)
+        metrics = evaluate(job)
     except OSError:
         raise
     except Exception:  # noqa: BLE001 - a trial may fail in any way; the journal keeps its traceback

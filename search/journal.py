@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from genotools.errors import DataError
+from genotools.files import parse_json
 
 __all__ = ["Journal"]
 
@@ -21,26 +22,21 @@ class Journal:
         self.path = path
 
     def read(self) -> list[dict[str, Any]]:
-        """Return all complete events.
+        """Return all complete events; the file is left as it is.
 
         Raises
         ------
         DataError
-            If a line before the last is not an event; names the line.
+            If a complete line is not an event; names the line.
         """
+        return [event for _, event in self.with_places()]
+
+    def with_places(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return what :meth:`read` does, each event with its file and line for errors."""
         if not self.path.exists():
             return []
         *lines, _ = self.path.read_bytes().split(b"\n")  # what has no newline behind it was cut off
-        return [self._parse(line, number) for number, line in enumerate(lines, start=1)]
-
-    def _parse(self, line: bytes, number: int) -> dict[str, Any]:
-        try:
-            event = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{self.path}, line {number}: not a JSON event: {error}.") from error
-        if not isinstance(event, dict) or not isinstance(event.get("event"), str):
-            raise DataError(f"{self.path}, line {number}: not an event.")
-        return event
+        return [_parsed(line, f"{self.path}, line {number}") for number, line in enumerate(lines, start=1)]
 
     def append(self, event: str, values: Mapping[str, Any]) -> None:
         """Add one event; it is on the disk when this returns."""
@@ -63,3 +59,13 @@ class Journal:
             if file.read(1) != b"\n":
                 file.seek(0)
                 file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def _parsed(line: bytes, place: str) -> tuple[str, dict[str, Any]]:
+    try:
+        event = parse_json(line.decode("utf-8"), where=place.rpartition(", ")[2])
+    except ValueError as error:  # DataError and UnicodeDecodeError are both of them
+        raise DataError(f"{place}: not a JSON event: {error}") from error
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+        raise DataError(f"{place}: not an event.")
+    return place, event

@@ -32,7 +32,7 @@ from genotools.nn.supernet_memory import SupernetMemory, supernet_memory
 from genotools.search.halves import split_halves
 from genotools.search.one_shot import Candidate, RoundEnd, SearchInterrupted
 from genotools.search.osp_settings import OspSettings
-from genotools.search.path_training import PathTraining, SavedPlace
+from genotools.search.path_training import PathTraining, SavedTraining
 from genotools.search.perturbation import HeldOutLoss
 from genotools.search.supernet_training import StepPlace
 from genotools.training.seeds import child_seed
@@ -269,11 +269,11 @@ class OspNas:
 
     def _restored(self) -> PathTraining | None:
         """Return the round of the checkpoint, None where there is none."""
-        if self.checkpoint_path is None or not self.checkpoint_path.exists():
+        saved = None if self.checkpoint_path is None else SavedTraining.read(self.checkpoint_path)
+        if saved is None:
             return None
-        place = SavedPlace.read(self.checkpoint_path)
-        training = self._training(place.live, place.round)
-        training.restore(self.checkpoint_path)
+        training = self._training(saved.live, saved.round)
+        training.restore(saved)
         return training
 
 

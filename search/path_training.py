@@ -4,9 +4,9 @@ A part is a single path or more, summed without weights. Binary cross-entropy, g
 Batches and dropout are a function of seed, epoch and step.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from genotools.nn.live_ops import LiveOps
 from genotools.nn.supernet import Supernet
 from genotools.randomness import forked_torch
 from genotools.search.halves import EpochBatches
+from genotools.search.supernet_state import by_part, joined, restore_supernet, supernet_state
 from genotools.training.checkpoint import read_safetensors, write_safetensors
 from genotools.training.loss import prediction_loss
 from genotools.training.meter import Meter
@@ -29,7 +30,7 @@ from genotools.training.seeds import child_seed
 from genotools.training.settings import TrainingSettings
 from genotools.training.validation import autocast, to_device
 
-__all__ = ["PathTraining", "SavedPlace"]
+__all__ = ["PathTraining", "SavedTraining"]
 
 FORMAT, VERSION = "genotools/shared-weights", 1
 
@@ -97,8 +98,8 @@ class PathTraining:
         seed: int,
         schedule_epoch: int,
         before_step: Callable[[], None] = lambda: None,
-    ) -> float:
-        """Do what is left of an epoch, one step on each of ``parts``; return the mean loss of these steps.
+    ) -> None:
+        """Do what is left of an epoch, one step on each of ``parts``.
 
         Parameters
         ----------
@@ -116,11 +117,13 @@ class PathTraining:
         DivergedError
             If a loss is no longer finite; names round, epoch and step.
         """
-        if not parts:
-            self.epoch, self.step = self.epoch + 1, 0
-            self.save()
-            return 0.0
-        set_learning_rates(self._optimiser, self.settings, epoch=schedule_epoch)
+        if parts:
+            set_learning_rates(self._optimiser, self.settings, epoch=schedule_epoch)
+            self._train(parts, seed, before_step)
+        self.epoch, self.step = self.epoch + 1, 0
+        self.save()
+
+    def _train(self, parts: Sequence[LiveOps], seed: int, before_step: Callable[[], None]) -> None:
         batches = EpochBatches(
             self.store,
             self.rows,
@@ -130,7 +133,7 @@ class PathTraining:
             seed=seed,
             path=(ORDER, self.epoch),
         )
-        self._meter, self._first = meter, first = Meter(self.device), self.step
+        self._meter, self._first = Meter(self.device), self.step
         self.supernet.train()
         while self.step < len(parts):
             before_step()
@@ -138,15 +141,11 @@ class PathTraining:
             with forked_torch(child_seed(seed, STEP, self.epoch, self.step), device=str(self.device)):
                 loss = self._do_step(codes, labels, parts[self.step])
             self.step += 1
-            meter.add(loss, torch.zeros_like(loss), step=self.step)
+            self._meter.add(loss, torch.zeros_like(loss), step=self.step)
             if self.step % SAVED_EVERY == 0 and self.step < len(parts):
-                self._check_finite(meter)
+                self._check_finite()
                 self.save()
-        self._check_finite(meter)
-        mean = meter.means(max(1, self.step - first))[0]
-        self.epoch, self.step = self.epoch + 1, 0
-        self.save()
-        return mean
+        self._check_finite()
 
     def _do_step(self, codes: NDArray[np.uint8], labels: NDArray[np.uint8], part: LiveOps) -> Tensor:
         self._optimiser.zero_grad(set_to_none=True)
@@ -159,8 +158,8 @@ class PathTraining:
         self._optimiser.step()
         return loss.detach()
 
-    def _check_finite(self, meter: Meter) -> None:
-        step = meter.first_bad_step()
+    def _check_finite(self) -> None:
+        step = self._meter.first_bad_step()
         if step is not None:
             raise DivergedError(
                 f"the loss of the shared weights is not a finite number: round {self.round + 1}, "
@@ -174,61 +173,40 @@ class PathTraining:
         place = {"round": self.round, "epoch": self.epoch, "step": self.step}
         live = self.supernet.live.to_document()
         header = {"format": FORMAT, "version": VERSION, "place": place, "live": live}
-        parts: dict[str, Mapping[str, Tensor]] = {
-            # Edges of one source share the statistics of their pools; files hold no tensor under two names.
-            "supernet": {name: tensor.clone() for name, tensor in self.supernet.state_dict().items()},
-            "momentum": {
-                name: self._optimiser.state[parameter]["momentum_buffer"]
-                for name, parameter in self._parameters.items()
-                if self._optimiser.state.get(parameter, {}).get("momentum_buffer") is not None
-            },
-        }
-        tensors = {
-            f"{part}/{name}": tensor for part, found in parts.items() for name, tensor in found.items()
-        }
-        write_safetensors(self.path, tensors, header)
+        write_safetensors(self.path, joined(supernet_state(self.supernet, self._optimiser)), header)
 
-    def restore(self, path: Path) -> None:
-        """Take over the state at ``path``.
+    def restore(self, saved: "SavedTraining") -> None:
+        """Take over a saved state.
 
         Raises
         ------
         DataError
-            If it is damaged or belongs to another supernet.
+            If it belongs to another supernet.
         """
-        place = SavedPlace.read(path)
-        self.round, self.epoch, self.step = place.round, place.epoch, place.step
-        _, tensors = read_safetensors(path, format_name=FORMAT, version=VERSION)
-        parts: dict[str, dict[str, Tensor]] = {"supernet": {}, "momentum": {}}
-        for key, tensor in tensors.items():
-            part, _, name = key.partition("/")
-            parts.setdefault(part, {})[name] = tensor
-        expected = {name: tensor.shape for name, tensor in self.supernet.state_dict().items()}
-        found = {name: tensor.shape for name, tensor in parts["supernet"].items()}
-        if found != expected or any(expected.get(n) != t.shape for n, t in parts["momentum"].items()):
-            raise DataError(f"{path}: the weights are those of another supernet, or damaged.")
-        self.supernet.load_state_dict(parts["supernet"])
-        for name, tensor in parts["momentum"].items():
-            self._optimiser.state[self._parameters[name]]["momentum_buffer"] = tensor.to(self.device)
+        restore_supernet(self.supernet, self._optimiser, by_part(saved.tensors))
+        self.round, self.epoch, self.step = saved.round, saved.epoch, saved.step
 
 
-class SavedPlace(NamedTuple):
-    """How far a saved training is, and what its supernet holds."""
+class SavedTraining(NamedTuple):
+    """A state that :meth:`PathTraining.save` wrote: how far it is, what its supernet holds, and its tensors."""
 
     round: int
     epoch: int
     step: int
     live: LiveOps
+    tensors: dict[str, Tensor]
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """Return the place of a saved state; raises DataError where it is damaged."""
-        metadata, _ = read_safetensors(path, format_name=FORMAT, version=VERSION)
+    def read(cls, path: Path) -> "SavedTraining | None":
+        """Return the state at ``path``, None where there is none; raises DataError where it is damaged."""
+        if not path.exists():
+            return None
+        metadata, tensors = read_safetensors(path, format_name=FORMAT, version=VERSION)
         live = LiveOps.from_document(
             parse_json(metadata.get("live", "null"), where=f"{path}: live"), where=f"{path}: live"
         )
         match parse_json(metadata.get("place", "null"), where=f"{path}: place"):
             case {"round": int(number), "epoch": int(epoch), "step": int(step)}:
-                return cls(number, epoch, step, live)
+                return cls(number, epoch, step, live, tensors)
             case place:
                 raise DataError(f"{path}: place: {place!r} is no place of a training.")

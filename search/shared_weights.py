@@ -11,8 +11,6 @@ the same scores bit for bit.
 References: Shi et al., BONAS (2020), section 3.3; Pham et al., ENAS (2018), section 2.2.
 """
 
-import time
-import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, cast
 
@@ -30,9 +28,10 @@ from genotools.nn.cost import cost
 from genotools.nn.live_ops import LiveOps
 from genotools.nn.network import GenomeNet
 from genotools.nn.supernet import Supernet, build_supernet, frozen_statistics, without_dropout
-from genotools.search.evaluation import Job, Outcome, RoundJob
+from genotools.search.evaluation import Outcome, RoundJob
+from genotools.search.executors import run_job
 from genotools.search.halves import EpochBatches
-from genotools.search.path_training import PathTraining, SavedPlace
+from genotools.search.path_training import PathTraining, SavedTraining
 from genotools.training.progress import DivergedError
 from genotools.training.seeds import child_seed
 from genotools.training.settings import TrainingSettings
@@ -120,15 +119,15 @@ class SharedWeightsEvaluator:
         training = self._trained_for_round(job) if self._keep == "round" else self._trained_on(job)
         for one, is_done in zip(job.jobs, job.is_done, strict=True):
             if not is_done:
-                yield self._outcome(training.supernet, one, seed=job.seed)
+                yield run_job(lambda one: self._score(training.supernet, one.genotype, seed=job.seed), one)
 
     def _trained_for_round(self, job: RoundJob) -> PathTraining:
         """Return a supernet of the round's genotypes, trained on them."""
         genotypes = [one.genotype for one in job.jobs]
         parts = [LiveOps.of(genotype) for genotype in genotypes]
-        training, path = self._new(LiveOps.of(*genotypes), job), job.folder / STATE
-        if path.exists() and SavedPlace.read(path).round == job.number:
-            training.restore(path)
+        training, saved = self._new(LiveOps.of(*genotypes), job), SavedTraining.read(job.folder / STATE)
+        if saved is not None and saved.round == job.number:
+            training.restore(saved)
         training.round = job.number
         while training.epoch < self._settings.epochs:
             rng = np.random.default_rng(child_seed(job.seed, PATHS, training.epoch))
@@ -164,9 +163,9 @@ class SharedWeightsEvaluator:
     def _taken_up(self, job: RoundJob) -> PathTraining:
         """Return the supernet of an earlier session, or a new one in the first round."""
         live = LiveOps.full(self._space, with_none=False)
-        training, path = self._new(live, job), job.folder / STATE
-        if path.exists():
-            training.restore(path)
+        training, saved = self._new(live, job), SavedTraining.read(job.folder / STATE)
+        if saved is not None:
+            training.restore(saved)
         return training
 
     def _new(self, live: LiveOps, job: RoundJob) -> PathTraining:
@@ -175,18 +174,6 @@ class SharedWeightsEvaluator:
         )
         rows, path = self._store.rows("train"), job.folder / STATE
         return PathTraining(supernet, self._store, rows, self._settings, device=self._device, path=path)
-
-    def _outcome(self, supernet: Supernet, job: Job, *, seed: int) -> Outcome:
-        started = time.monotonic()
-        metrics, error = None, None
-        try:
-            metrics = self._score(supernet, job.genotype, seed=seed)
-        except OSError:
-            raise  # a failure of the machine, not of the genotype
-        except Exception:  # noqa: BLE001 - a trial may fail in any way; the journal keeps its traceback
-            error = traceback.format_exc()
-        seconds = round(time.monotonic() - started, 3)
-        return Outcome(number=job.number, seconds=seconds, metrics=metrics, error=error)
 
     def _score(self, supernet: Supernet, genotype: Genotype, *, seed: int) -> dict[str, float]:
         """Return the validation metrics of one path; the supernet stays as it is."""
@@ -229,19 +216,21 @@ class SharedWeightsEvaluator:
         norms = [norm for norm in supernet.modules() if isinstance(norm, nn.BatchNorm1d)]
         shared = None if supernet.recurrent is None else supernet.recurrent.norm
         momenta = [norm.momentum for norm in norms]
-        with without_dropout(supernet):
-            for norm in norms:
-                norm.reset_running_stats()
-            supernet.train()
-            for step in range(self._n_recalibration):
+        try:
+            with without_dropout(supernet):
                 for norm in norms:
-                    # The mean over batches. The norm that all recurrent states share is updated hundreds of times a
-                    # batch: its running mean has forgotten where it started.
-                    norm.momentum = norm.momentum if norm is shared else 1 / (step + 1)
-                codes, _ = batches[step]
-                network(to_device(codes, self._device))
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
+                    norm.reset_running_stats()
+                supernet.train()
+                for step in range(self._n_recalibration):
+                    for norm in norms:
+                        # The mean over batches. The norm that all recurrent states share is updated hundreds of
+                        # times a batch: its running mean has forgotten where it started.
+                        norm.momentum = norm.momentum if norm is shared else 1 / (step + 1)
+                    codes, _ = batches[step]
+                    network(to_device(codes, self._device))
+        finally:
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
 
 
 class _Path(nn.Module):

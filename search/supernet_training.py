@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from genotools.data.store import SequenceStore
-from genotools.errors import DataError
 from genotools.nn.alphas import Alphas
 from genotools.nn.live_ops import ROLES
 from genotools.nn.supernet import Supernet, frozen_statistics
@@ -28,6 +27,7 @@ from genotools.randomness import forked_torch
 from genotools.search.halves import EpochBatches, Halves
 from genotools.search.one_shot_settings import OneShotSettings
 from genotools.search.second_order import Weights, sgd_step, unrolled_gradients
+from genotools.search.supernet_state import by_part, joined, restore_supernet, supernet_state
 from genotools.training.loss import prediction_loss, slowness
 from genotools.training.meter import Meter
 from genotools.training.optimiser import clip_gradients, learning_rates, make_optimiser, set_learning_rates
@@ -303,20 +303,14 @@ class StageTraining:
     def state(self) -> dict[str, Tensor]:
         """Return everything the stage needs to go on, ``epoch`` and ``step`` apart, as tensors by name."""
         parts: dict[str, Mapping[str, Tensor]] = {
-            # Edges of one source share the statistics of their pools; files hold no tensor under two names.
-            "supernet": {name: tensor.clone() for name, tensor in self.supernet.state_dict().items()},
-            "momentum": {
-                name: self.optimiser.state[parameter]["momentum_buffer"]
-                for name, parameter in self.parameters.items()
-                if self.optimiser.state.get(parameter, {}).get("momentum_buffer") is not None
-            },
+            **supernet_state(self.supernet, self.optimiser),
             "alphas": self.alphas.state_dict(),
             "weight_meter": self.weight_meter.state(),
             "alpha_meter": self.alpha_meter.state(),
         }
         for role in ROLES:
             parts[f"adam.{role}"] = self.alpha_optimiser.state.get(self.alphas[role], {})
-        return {f"{part}/{name}": tensor for part, found in parts.items() for name, tensor in found.items()}
+        return joined(parts)
 
     def restore(self, tensors: Mapping[str, Tensor], *, epoch: int, step: int) -> None:
         """Take over a state of :meth:`state`.
@@ -326,18 +320,8 @@ class StageTraining:
         DataError
             If it belongs to another supernet.
         """
-        parts: dict[str, dict[str, Tensor]] = {}
-        for key, tensor in tensors.items():
-            part, _, name = key.partition("/")
-            parts.setdefault(part, {})[name] = tensor
-        expected = {name: tensor.shape for name, tensor in self.supernet.state_dict().items()}
-        found = {name: tensor.shape for name, tensor in parts.get("supernet", {}).items()}
-        momenta = parts.get("momentum", {})
-        if found != expected or any(expected.get(name) != tensor.shape for name, tensor in momenta.items()):
-            raise DataError("the checkpoint's weights do not fit the supernet; it is damaged.")
-        self.supernet.load_state_dict(parts["supernet"])
-        for name, tensor in momenta.items():
-            self.optimiser.state[self.parameters[name]]["momentum_buffer"] = tensor.to(self.device)
+        parts = by_part(tensors)
+        restore_supernet(self.supernet, self.optimiser, parts)
         self.alphas.load_state_dict(parts.get("alphas", {}))
         for role in ROLES:
             if adam := parts.get(f"adam.{role}"):
