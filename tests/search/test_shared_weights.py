@@ -212,3 +212,23 @@ def test_a_loss_that_is_no_number_names_its_place(
 ) -> None:
     with pytest.raises(DivergedError, match=r"round 1, epoch 1, step \d"):
         list(make("round", lr=1e30, clip_norm=1e30).evaluate_round(round_job(tmp_path, genotypes)))
+
+
+def test_a_path_that_fails_leaves_the_batch_norms_as_they_were(
+    make: Callable[..., SharedWeightsEvaluator],
+    store: SequenceStore,
+    genotypes: list[Genotype],
+    macro: Macro,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    supernet = build_supernet(LiveOps.of(*genotypes), macro, store_task(store), seed=0)
+    norms = [norm for norm in supernet.modules() if isinstance(norm, nn.BatchNorm1d)]
+    before = [norm.momentum for norm in norms]
+
+    def fail(codes: torch.Tensor, genotype: Genotype) -> torch.Tensor:
+        raise RuntimeError("the path blew up")
+
+    monkeypatch.setattr(supernet, "forward_path", fail)
+    with pytest.raises(RuntimeError, match="the path blew up"):
+        make("round")._score(supernet, genotypes[0], seed=5)
+    assert [norm.momentum for norm in norms] == before
