@@ -24,7 +24,7 @@ from genotools.search.supernet_state import by_part, joined, restore_supernet, s
 from genotools.training.checkpoint import read_safetensors, write_safetensors
 from genotools.training.loss import prediction_loss
 from genotools.training.meter import Meter
-from genotools.training.optimiser import clip_gradients, make_optimiser, set_learning_rates
+from genotools.training.optimiser import clipped_step, make_optimiser, set_learning_rates
 from genotools.training.progress import DivergedError
 from genotools.training.seeds import child_seed
 from genotools.training.settings import TrainingSettings
@@ -154,8 +154,7 @@ class PathTraining:
             targets = to_device(labels, self.device).float()
             loss = prediction_loss(logits, targets, self.supernet.task.kind)
         loss.backward()  # type: ignore[no-untyped-call]
-        clip_gradients(self._parameters.values(), self.settings.clip_norm)
-        self._optimiser.step()
+        clipped_step(self._optimiser, self.settings.clip_norm)
         return loss.detach()
 
     def _check_finite(self) -> None:

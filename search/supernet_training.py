@@ -30,7 +30,7 @@ from genotools.search.second_order import Weights, sgd_step, unrolled_gradients
 from genotools.search.supernet_state import by_part, joined, restore_supernet, supernet_state
 from genotools.training.loss import prediction_loss, slowness
 from genotools.training.meter import Meter
-from genotools.training.optimiser import clip_gradients, learning_rates, make_optimiser, set_learning_rates
+from genotools.training.optimiser import clipped_step, learning_rates, make_optimiser, set_learning_rates
 from genotools.training.progress import DivergedError
 from genotools.training.seeds import child_seed
 from genotools.training.validation import autocast, to_device
@@ -180,8 +180,7 @@ class StageTraining:
             self.optimiser.zero_grad(set_to_none=True)
             loss, slow = self.losses(batch)
             (loss + self.training.slowness * slow).backward()  # type: ignore[no-untyped-call]
-            clip_gradients(self.parameters.values(), self.training.clip_norm)
-            self.optimiser.step()
+            clipped_step(self.optimiser, self.training.clip_norm)
         self.weight_meter.add(loss.detach(), slow.detach(), step=self.step + 1)
 
     def tune(self, number: int, *, n_steps: int) -> None:

@@ -73,22 +73,23 @@ class ConvGeometry(NamedTuple):
             return None
         return ConvGeometry(1, padding // stride, max(dilation // stride, 1), groups)
 
-    def forward(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Return the convolution of ``x``."""
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Return the convolution of ``x``, plus a ``bias`` ``(C_out,)``."""
         n_sequences, channels, _, length = x.shape
         if self._is_pointwise(weight):
             n, m = _large_batch(n_sequences, length)
-            output = F.conv2d(_image(x, n, m, channels), weight.unsqueeze(2))
+            output = F.conv2d(_image(x, n, m, channels), weight.unsqueeze(2), bias)
             return _image(output, n_sequences, length, len(weight))
         if self._splits(weight):
             phases, repeated, inner = self._phases(x), weight.repeat(self.dilation, 1, 1), self._inner()
-            return self._joined(inner.forward(phases, repeated), length)
-        return self.differentiable(x, weight)
+            bias = None if bias is None else bias.repeat(self.dilation)
+            return self._joined(inner.forward(phases, repeated, bias), length)
+        return self.differentiable(x, weight, bias)
 
-    def differentiable(self, x: Tensor, weight: Tensor) -> Tensor:
+    def differentiable(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Return the convolution of ``x`` PyTorch's way."""
         stride, padding, dilation, groups = self
-        return F.conv2d(x, weight.unsqueeze(2), None, (1, stride), (0, padding), (1, dilation), groups)
+        return F.conv2d(x, weight.unsqueeze(2), bias, (1, stride), (0, padding), (1, dilation), groups)
 
     def d_x(self, gradient: Tensor, shape: Sequence[int], weight: Tensor) -> Tensor:
         """Return the gradient of an ``x`` of this shape for that of the output."""

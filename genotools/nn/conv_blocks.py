@@ -1,8 +1,9 @@
-"""Rows of blocks, each ReLU, convolutions and a batch norm: what nearly every op of a supernet is.
+"""Rows of blocks, each ReLU, convolutions and a batch norm: what nearly every op of a network or supernet is.
 
 A row is one function with a backward pass of its own. It keeps the input of every batch norm, and in a weight step
-that of every convolution; it takes no gradient that is not asked for; the weight of the op is the scale of its last
-batch norm. On other devices, in other precisions and under autocast PyTorch differentiates instead.
+that of every convolution; it takes no gradient that is not asked for; in a supernet, whose batch norms have no
+parameters, the weight of the op is the scale of its last batch norm. On other devices, in other precisions and under
+autocast PyTorch differentiates instead.
 """
 
 from collections.abc import Sequence
@@ -44,7 +45,7 @@ def blocks_of(op: nn.Module) -> tuple[Block, ...] | None:
             convs = []
         elif isinstance(layer, nn.Conv1d) and convs is not None and is_dense(layer):
             convs.append(layer)
-        elif isinstance(layer, nn.BatchNorm1d) and convs and not layer.affine:
+        elif isinstance(layer, nn.BatchNorm1d) and convs:
             blocks.append(Block(tuple(convs), layer))
             convs = None
         else:
@@ -133,25 +134,37 @@ def run_blocks(
     convs
         For each block the weights ``(C_out, C / groups, k)`` and geometries of its convolutions.
     norms
-        The batch norm of each block, without affine parameters.
+        The batch norm of each block; all have parameters, or none.
     weight
-        A scalar; None is 1.
+        A scalar; None is 1. Only for batch norms without parameters.
     """
     plan = _Plan([[geometry for _, geometry in block] for block in convs], [_Norm.of(norm) for norm in norms])
     matrices = [matrix for block in convs for matrix, _ in block]
+    scales, biases = _affine(norms, weight, len(matrices[-1]))
     if x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu"):
-        output: Tensor = _Row.apply(plan, x, weight, *matrices)  # type: ignore[no-untyped-call]
+        output: Tensor = _Row.apply(plan, x, *matrices, *scales, *biases)  # type: ignore[no-untyped-call]
         return output
     rest = iter(matrices)
-    for number, (geometries, norm) in enumerate(zip(*plan, strict=True)):
+    for number, (geometries, norm, scale, bias) in enumerate(zip(*plan, scales, biases, strict=True)):
         for geometry in geometries:
             x = geometry.differentiable(x, next(rest))
-        # Not expanded: see _Row.
-        scale = weight.repeat(x.shape[1]) if weight is not None and number == len(norms) - 1 else None
-        x = F.batch_norm(x, norm.mean, norm.variance, scale, None, norm.in_training, norm.momentum, norm.eps)
+        x = F.batch_norm(x, norm.mean, norm.variance, scale, bias, norm.in_training, norm.momentum, norm.eps)
         if number < len(norms) - 1:
             x = F.relu(x, inplace=True)
     return x
+
+
+def _affine(
+    norms: Sequence[nn.BatchNorm1d], weight: Tensor | None, channels: int
+) -> tuple[list[Tensor | None], list[Tensor | None]]:
+    """Return scale and bias of every batch norm; ``weight`` is the last one's scale."""
+    scales: list[Tensor | None] = [norm.weight for norm in norms]
+    biases: list[Tensor | None] = [norm.bias for norm in norms]
+    if weight is not None:
+        assert scales[-1] is None
+        # Not expanded: PyTorch 2.13 gives a wrong input gradient for an expanded scale in channels_last memory.
+        scales[-1] = weight.repeat(channels)
+    return scales, biases
 
 
 class _Plan(NamedTuple):
@@ -160,78 +173,81 @@ class _Plan(NamedTuple):
 
 
 class _Row(torch.autograd.Function):
-    """A row of blocks on a CPU in float32."""
+    """A row of blocks on a CPU in float32: ``parameters`` are matrices, scales and biases."""
 
     @staticmethod
-    def forward(ctx: Any, plan: _Plan, x: Tensor, weight: Tensor | None, *matrices: Tensor) -> Tensor:
+    def forward(ctx: Any, plan: _Plan, x: Tensor, *parameters: Tensor | None) -> Tensor:
+        n_blocks = len(plan.norms)
+        n_matrices = len(parameters) - 2 * n_blocks
+        matrices, scales = parameters[:n_matrices], parameters[n_matrices : n_matrices + n_blocks]
+        biases = parameters[n_matrices + n_blocks :]
         # An alpha step takes no gradient of matrices, so it need not keep what goes into them.
-        keeps_inputs = any(ctx.needs_input_grad[3:])
+        keeps_inputs = any(ctx.needs_input_grad[2 : 2 + n_matrices]) or any(
+            s is not None for s in scales[:-1]
+        )
         inputs: list[Tensor | None] = []
         statistics: list[Tensor] = []
         shapes = []
         rest = iter(matrices)
-        # Laid out: PyTorch 2.13 gives a wrong input gradient for an expanded scale in channels_last memory.
-        scale = None if weight is None else weight.expand(matrices[-1].shape[0]).contiguous()
-        for number, (geometries, norm) in enumerate(zip(*plan, strict=True)):
+        for number, (geometries, norm, scale, bias) in enumerate(zip(*plan, scales, biases, strict=True)):
             for geometry in geometries:
                 inputs.append(x if keeps_inputs else None)
                 shapes.append(x.shape)
-                x = geometry.forward(x, next(rest))
-            is_last = number == len(plan.norms) - 1
+                matrix = next(rest)
+                assert matrix is not None
+                x = geometry.forward(x, matrix)
             before = x
             x, mean, rstd = torch.native_batch_norm(
-                before,
-                scale if is_last else None,
-                None,
-                norm.mean,
-                norm.variance,
-                norm.in_training,
-                norm.momentum,
-                norm.eps,
+                before, scale, bias, norm.mean, norm.variance, norm.in_training, norm.momentum, norm.eps
             )
             statistics += [before, mean, rstd]
-            if not is_last:
+            if number < n_blocks - 1:
                 x.relu_()
-        ctx.plan, ctx.shapes, ctx.n_matrices = plan, shapes, len(matrices)
-        ctx.save_for_backward(scale, *matrices, *inputs, *statistics)
+        ctx.plan, ctx.shapes, ctx.n_matrices = plan, shapes, n_matrices
+        ctx.save_for_backward(*scales, *matrices, *inputs, *statistics)
         return x
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        n, plan = ctx.n_matrices, ctx.plan
-        scale, *rest = ctx.saved_tensors
+        n, plan, n_blocks = ctx.n_matrices, ctx.plan, len(ctx.plan.norms)
+        scales, rest = ctx.saved_tensors[:n_blocks], ctx.saved_tensors[n_blocks:]
         matrices, inputs, statistics = rest[:n], rest[n : 2 * n], rest[2 * n :]
+        needs_x, needs = ctx.needs_input_grad[1], ctx.needs_input_grad[2:]
         gradient = gradient.contiguous(memory_format=torch.channels_last)
-        d_weight: Tensor | None = None
-        d_matrices: list[Tensor | None] = [None] * n
+        d_parameters: list[Tensor | None] = [None] * len(needs)
         index = n
-        for number in reversed(range(len(plan.norms))):
+        for number in reversed(range(n_blocks)):
             norm, geometries = plan.norms[number], plan.geometries[number]
             before, mean, rstd = statistics[3 * number : 3 * number + 3]
-            is_last = number == len(plan.norms) - 1
-            if not is_last:
+            if number < n_blocks - 1:
                 zero = mean if norm.in_training else norm.mean
                 behind = inputs[index] if inputs[index] is not None else before - zero.view(1, -1, 1, 1)
                 gradient = torch.ops.aten.threshold_backward(gradient, behind, 0)
-            gradient, d_scale, _ = torch.ops.aten.native_batch_norm_backward(
-                gradient,
-                before,
-                scale if is_last else None,
-                norm.mean,
-                norm.variance,
-                mean,
-                rstd,
-                norm.in_training,
-                norm.eps,
-                [True, is_last and ctx.needs_input_grad[2], False],
+            at_scale, at_bias = n + number, n + n_blocks + number
+            gradient, d_parameters[at_scale], d_parameters[at_bias] = _d_norm(
+                gradient, before, scales[number], (mean, rstd), norm, (needs[at_scale], needs[at_bias])
             )
-            if is_last and ctx.needs_input_grad[2]:
-                d_weight = d_scale.sum()
             for geometry in reversed(geometries):
                 index -= 1
-                if ctx.needs_input_grad[3 + index]:
-                    d_matrices[index] = geometry.d_weight(gradient, inputs[index], matrices[index])
-                if index > 0 or ctx.needs_input_grad[1]:
+                if needs[index]:
+                    d_parameters[index] = geometry.d_weight(gradient, inputs[index], matrices[index])
+                if index > 0 or needs_x:
                     gradient = geometry.d_x(gradient, ctx.shapes[index], matrices[index])
-        return None, gradient if ctx.needs_input_grad[1] else None, d_weight, *d_matrices
+        return None, gradient if needs_x else None, *d_parameters
+
+
+def _d_norm(
+    gradient: Tensor,
+    before: Tensor,
+    scale: Tensor | None,
+    statistics: tuple[Tensor, Tensor],
+    norm: _Norm,
+    needs: tuple[bool, bool],
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Return the gradients of a batch norm's input, and of its scale and bias where they are needed."""
+    mask = [True, *needs]
+    d_x, d_scale, d_bias = torch.ops.aten.native_batch_norm_backward(
+        gradient, before, scale, norm.mean, norm.variance, *statistics, norm.in_training, norm.eps, mask
+    )
+    return d_x, d_scale if needs[0] else None, d_bias if needs[1] else None

@@ -1,6 +1,6 @@
 """One convolutional cell of a network, evaluated edge by edge.
 
-This plain version is the ground truth that faster ones are compared with.
+This plain version is the ground truth that the fast one of :mod:`genotools.nn.conv_cell_fast` is compared with.
 Reference: Scheppach et al., section III; drop-path as in Larsson et al., FractalNet (2017), one draw per sequence.
 """
 
@@ -12,7 +12,7 @@ from genotools.genotype.macro import Stage
 from genotools.genotype.primitives import get_primitive
 from genotools.nn.ops import preprocess
 
-__all__ = ["ConvCellModule", "drop_path", "edge_name"]
+__all__ = ["ConvCellModule", "drop_mask", "drop_path", "edge_name"]
 
 
 def edge_name(edge: Edge) -> str:
@@ -20,10 +20,15 @@ def edge_name(edge: Edge) -> str:
     return f"{edge.source}_to_{edge.target}"
 
 
+def drop_mask(x: Tensor, rate: float) -> Tensor:
+    """Return a factor for every sequence of ``x``: 0 with probability ``rate``, otherwise ``1 / (1 - rate)``."""
+    keep = torch.empty(len(x), *[1] * (x.dim() - 1), dtype=x.dtype, device=x.device)
+    return keep.bernoulli_(1 - rate).div_(1 - rate)
+
+
 def drop_path(x: Tensor, rate: float) -> Tensor:
     """Zero whole sequences of ``(N, C, L)`` with probability ``rate`` and scale the others by ``1 / (1 - rate)``."""
-    keep = torch.empty(x.shape[0], 1, 1, dtype=x.dtype, device=x.device).bernoulli_(1 - rate)
-    return x * keep / (1 - rate)
+    return x * drop_mask(x, rate)
 
 
 class ConvCellModule(nn.Module):
@@ -42,6 +47,8 @@ class ConvCellModule(nn.Module):
 
     Attributes
     ----------
+    plan
+        Every node with its edges, in an order in which sources come first.
     drop_path
         Probability with which, in training, an edge gives zero for a sequence. The identity is never dropped.
     """
@@ -59,12 +66,12 @@ class ConvCellModule(nn.Module):
             stride = stage.layer.stride if edge.source < 2 else 1
             builder = get_primitive(edge.op, "conv").builder()
             self.edges[edge_name(edge)] = builder(channels, stride, affine=affine, shifted=shifted)
-        self._plan = [(node, cell.in_edges(node)) for node in cell.topological_order()]
+        self.plan = [(node, cell.in_edges(node)) for node in cell.topological_order()]
 
     def forward(self, s0: Tensor, s1: Tensor) -> Tensor:
         """Return ``(N, n_nodes * C, out_length)`` for the outputs of the two cells before."""
         values = {0: self.input0(s0), 1: self.input1(s1)}
-        for node, in_edges in self._plan:
+        for node, in_edges in self.plan:
             first, *others = [self._run_edge(edge, values[edge.source]) for edge in in_edges]
             values[node] = sum(others, start=first)
         return torch.cat([values[node] for node in self.cell.nodes], dim=1)

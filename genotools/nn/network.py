@@ -14,7 +14,11 @@ from genotools.genotype.cells import ConvCell
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro, Stage
 from genotools.genotype.task import Task, TaskKind
+from genotools.nn.channels_last import ConvGeometry, from_channels_last, to_channels_last
+from genotools.nn.conv_blocks import run_blocks
 from genotools.nn.conv_cell import ConvCellModule
+from genotools.nn.conv_cell_fast import run_cell
+from genotools.nn.node_value import NodeValue
 from genotools.nn.ops import stem
 from genotools.nn.recurrent_cell import INIT_RANGE, RecurrentCellModule
 
@@ -89,7 +93,7 @@ class GenomeNet(nn.Module):
         self.task = task
         stages = macro.stages(genotype.normal.n_nodes, genotype.reduce.n_nodes)
         # Not a weight: it comes with the class, not with a checkpoint.
-        self.register_buffer("bases", torch.arange(N_BASES, dtype=torch.uint8)[:, None], persistent=False)
+        self.register_buffer("bases", torch.arange(N_BASES, dtype=torch.uint8), persistent=False)
         self.stem = stem(macro.stem_channels, macro.stem_kernel)
         self.cells = nn.ModuleList(self._make_cell(stage) for stage in stages)
         last = stages[-1]
@@ -148,16 +152,52 @@ class GenomeNet(nn.Module):
                 f"codes must be uint8 of shape (N, {self.macro.length}), not {_name(codes)}. "
                 f"The network takes windows of {self.macro.length} bp."
             )
-        return (codes[:, None, :] == self.bases).to(self.head.output.weight.dtype)
+        rows = (codes[:, :, None] == self.bases).to(self.head.output.weight.dtype)  # (N, L, 4)
+        return rows.transpose(1, 2)
 
     def _run(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        sequence = (self._run_cells_fast(x) if self._is_fast_on(x) else self._run_cells(x)).permute(2, 0, 1)
+        if self.recurrent is None:
+            return self.head(sequence), None
+        states = self.recurrent.unroll(sequence)  # (T, N, H)
+        return self.head(states), states
+
+    def _is_fast_on(self, x: Tensor) -> bool:
+        """Return whether the cells are run by :mod:`genotools.nn.conv_cell_fast`, which calls no module.
+
+        So not where somebody listens to a module, where PyTorch translates, or in a precision it is not for.
+        """
+        if x.device.type != "cpu" or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
+            return False
+        return not any(
+            module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
+            for module in self.modules()
+        )
+
+    def _run_cells_fast(self, x: Tensor) -> Tensor:
+        """Return the last cell's output ``(N, C, T)`` for a one-hot, in channels_last memory from the stem on."""
+        conv, norm = cast(nn.Conv1d, self.stem.conv), cast(nn.BatchNorm1d, self.stem.norm)
+        before = last = NodeValue(
+            run_blocks(to_channels_last(x), [[(conv.weight, ConvGeometry.of(conv))]], [norm])
+        )
+        for cell in self.cells:
+            before, last = last, run_cell(cast(ConvCellModule, cell), before, last)
+        return from_channels_last(last.x)
+
+    def _run_cells(self, x: Tensor) -> Tensor:
+        """Return the last cell's output ``(N, C, T)`` for a one-hot, module by module: the ground truth."""
         before = last = self.stem(x)
         for cell in self.cells:
             before, last = last, cell(before, last)
-        sequence = last.permute(2, 0, 1)  # (T, N, H)
+        output: Tensor = last
+        return output
+
+    def forward_plain(self, codes: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what :meth:`forward_with_states` does, by the plain modules alone: what it is compared with."""
+        sequence = self._run_cells(self.one_hot(codes).contiguous()).permute(2, 0, 1)
         if self.recurrent is None:
             return self.head(sequence), None
-        states = self.recurrent.unroll(sequence)
+        states = self.recurrent.unroll_plain(sequence)
         return self.head(states), states
 
     def predict_probs(self, codes: Tensor) -> Tensor:

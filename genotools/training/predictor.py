@@ -1,5 +1,6 @@
 """A trained PyTorch network as a :class:`~genotools.predictor.Predictor`."""
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from genotools.errors import DataError
 from genotools.genotype.task import TaskKind
+from genotools.nn.inference import fastest_inference, weights_version
 from genotools.nn.network import GenomeNet, activate
 from genotools.training.settings import Precision
 from genotools.training.validation import autocast, to_device
@@ -53,6 +55,7 @@ class TorchPredictor:
         self.network = network.to(self.device)
         self.batch_size = batch_size
         self.precision: Precision = precision
+        self._packed: tuple[object, Callable[[torch.Tensor], torch.Tensor]] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,13 +94,23 @@ class TorchPredictor:
         self.network.eval()
         try:
             with torch.inference_mode(), autocast(self.device, self.precision):
+                run = self._inference()
                 for start in range(0, len(codes), self.batch_size):
                     rows = slice(start, start + self.batch_size)
-                    logits = self.network(to_device(codes[rows], self.device))
+                    logits = run(to_device(codes[rows], self.device))
                     outputs[rows] = activate(logits, self.kind)
         finally:
             self.network.train(was_training)
         return outputs.cpu().numpy()
+
+    def _inference(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Return what runs the network; made again where its weights have changed."""
+        if self.precision != "fp32":
+            return self.network
+        version = weights_version(self.network)
+        if self._packed is None or self._packed[0] != version:
+            self._packed = version, fastest_inference(self.network)
+        return self._packed[1]
 
 
 def load_predictor_from_run(

@@ -27,7 +27,7 @@ from genotools.training.history import EpochRecord
 from genotools.training.interruption import TrainingInterrupted
 from genotools.training.loss import prediction_loss, slowness
 from genotools.training.meter import Meter
-from genotools.training.optimiser import clip_gradients, learning_rates, make_optimiser, set_learning_rates
+from genotools.training.optimiser import clipped_step, learning_rates, make_optimiser, set_learning_rates
 from genotools.training.seeds import DROPOUT, ORDER, child_seed
 from genotools.training.settings import TrainingSettings
 from genotools.training.validation import Validation, autocast, to_device, validate
@@ -102,7 +102,6 @@ class Training:
             drop_path=settings.drop_path, dropout_x=settings.dropout_x, dropout_h=settings.dropout_h
         )
         self.identity = training_identity(network, store, settings, seed=seed)
-        self.parameters = list(network.parameters())
         self.optimiser = make_optimiser(network, settings)
         self.opposite = opposite_labels(store.names)
         self.rows = store.rows("train")
@@ -193,8 +192,7 @@ class Training:
             loss = prediction_loss(logits, targets, self.network.task.kind)
             slow = slowness(states, loss)
         (loss + self.settings.slowness * slow).backward()  # type: ignore[no-untyped-call]
-        clip_gradients(self.parameters, self.settings.clip_norm)
-        self.optimiser.step()
+        clipped_step(self.optimiser, self.settings.clip_norm)
         self.step += 1
         self.meter.add(loss.detach(), slow.detach(), step=self.step)
 

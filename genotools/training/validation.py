@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from genotools.data.loader import batches
 from genotools.data.store import SequenceStore
+from genotools.nn.inference import fastest_inference
 from genotools.nn.network import GenomeNet, activate
 from genotools.training.loss import prediction_loss
 from genotools.training.metrics import MultilabelMetrics, evaluate_multilabel
@@ -46,11 +47,12 @@ def validate(
     network.eval()
     try:
         with torch.inference_mode(), autocast(device, precision):
+            run = network if precision != "fp32" else fastest_inference(network)
             n_done = 0
             for batch in batches(store, rows, batch_size, rng=None):
                 if before_batch is not None:
                     before_batch()
-                logits[n_done : n_done + len(batch)] = network(to_device(batch.codes, device))
+                logits[n_done : n_done + len(batch)] = run(to_device(batch.codes, device))
                 n_done += len(batch)
     finally:
         network.train(was_training)

@@ -1,3 +1,4 @@
+import copy
 import math
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from genotools.genotype import GENOME_NAS, Macro, Task
 from genotools.genotype.macro import Layer
 from genotools.nn import GenomeNet, build
-from genotools.training.optimiser import clip_gradients, cosine_rate, make_optimiser, set_learning_rates
+from genotools.training.optimiser import clipped_step, cosine_rate, make_optimiser, set_learning_rates
 from genotools.training.settings import TrainingSettings
 
 
@@ -72,12 +73,33 @@ def test_both_groups_follow_the_schedule_from_their_own_rate(network: GenomeNet)
     assert rates == pytest.approx([0.2 + 0.8 * factor, 0.2 + 9.8 * factor])
 
 
-def test_clipping_bounds_the_norm_of_all_gradients_together() -> None:
+@pytest.mark.parametrize(("max_norm", "expected"), [(0.25, [0.2, 0.0, 0.15]), (4.0, [2.0, 0.0, 1.5])])
+def test_clipping_bounds_the_norm_of_all_gradients_together(max_norm: float, expected: list[float]) -> None:
     parameters = [torch.nn.Parameter(torch.zeros(2)), torch.nn.Parameter(torch.zeros(1))]
+    optimiser = torch.optim.SGD([{"params": [parameter]} for parameter in parameters], lr=1.0, fused=True)
     for parameter, gradient in zip(parameters, ([2.0, 0.0], [1.5]), strict=True):
         parameter.grad = torch.tensor(gradient)
-    assert clip_gradients(parameters, 0.25).item() == pytest.approx(2.5)
-    found = torch.cat([parameter.grad for parameter in parameters if parameter.grad is not None])
-    torch.testing.assert_close(found, torch.tensor([0.2, 0.0, 0.15]))
-    assert clip_gradients(parameters, 1.0).item() == pytest.approx(0.25)  # short ones stay
-    torch.testing.assert_close(found, torch.cat([p.grad for p in parameters if p.grad is not None]))
+    assert clipped_step(optimiser, max_norm).item() == pytest.approx(2.5)
+    found = torch.cat([parameter.detach() for parameter in parameters])
+    torch.testing.assert_close(found, -torch.tensor(expected))
+
+
+def test_the_step_equals_clipping_and_then_stepping(network: GenomeNet) -> None:
+    settings = TrainingSettings(lr=0.1, recurrent_lr=1.0, clip_norm=0.3, weight_decay=0.01)
+    twin = copy.deepcopy(network)
+    ours, theirs = make_optimiser(network, settings), make_optimiser(twin, settings)
+    generator = torch.Generator().manual_seed(0)
+    late = next(iter(network.parameters()))  # has its first gradient in the second step
+    for step in range(3):
+        for mine, other in zip(network.parameters(), twin.parameters(), strict=True):
+            gradient = torch.randn(mine.shape, generator=generator)
+            mine.grad, other.grad = (
+                (None, None) if mine is late and step == 0 else (gradient, gradient.clone())
+            )
+        clipped_step(ours, settings.clip_norm)
+        torch.nn.utils.clip_grad_norm_(twin.parameters(), settings.clip_norm)
+        for group in theirs.param_groups:
+            group["fused"] = False
+        theirs.step()
+    for mine, other in zip(network.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-7)

@@ -1,0 +1,160 @@
+"""A network for predictions on a CPU: its weights read once, folded and laid out for it.
+
+Batch norms are folded into the convolutions before them, the matrices of recurrent cell and head are laid out for the
+faster product of the machine, and cells run in channels_last memory. The numbers are those of the network in evaluation
+mode but for rounding.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from genotools.genotype.cells import Edge
+from genotools.nn.channels_last import ConvGeometry, from_channels_last, to_channels_last
+from genotools.nn.conv_cell import ConvCellModule, edge_name
+from genotools.nn.network import GenomeNet
+from genotools.nn.node_value import NodeSum, NodeValue, row_of
+from genotools.nn.products import packed_product
+from genotools.nn.recurrent_unroll import PackedWeights, unroll_packed
+
+__all__ = ["PackedNetwork", "fastest_inference", "weights_version"]
+
+
+def fastest_inference(network: GenomeNet) -> Callable[[Tensor], Tensor]:
+    """Return what predicts as ``network`` in evaluation mode, and as fast as can be while its weights stay.
+
+    A :class:`PackedNetwork` on a CPU in float32, otherwise the network itself. In evaluation mode and without
+    gradients, which the caller sees to.
+    """
+    weight = network.head.output.weight
+    return PackedNetwork(network) if (weight.device.type, weight.dtype) == ("cpu", torch.float32) else network
+
+
+def weights_version(network: GenomeNet) -> tuple[tuple[int, int], ...]:
+    """Return what changes when a weight or statistic does: place in memory and number of changes of each."""
+    return tuple((tensor.data_ptr(), tensor._version) for tensor in network.state_dict().values())
+
+
+class PackedNetwork:
+    """What predicts as ``network`` does in evaluation mode; later changes of its weights are not seen.
+
+    Ops of the user's run as they are, so the network must be in evaluation mode when it is called.
+
+    Parameters
+    ----------
+    network
+        On a CPU, in float32.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from genotools import GENOME_NAS, Macro, Task, build
+    >>> network = build(GENOME_NAS.sample(rng=np.random.default_rng(0)), Macro.small(200), Task(3), seed=0)
+    >>> PackedNetwork(network.eval())(torch.zeros(2, 200, dtype=torch.uint8)).shape
+    torch.Size([2, 3])
+    """
+
+    @torch.no_grad()
+    def __init__(self, network: GenomeNet) -> None:
+        self._network = network
+        conv, norm = cast(nn.Conv1d, network.stem.conv), cast(nn.BatchNorm1d, network.stem.norm)
+        self._stem = _fold([(conv.weight, ConvGeometry.of(conv))], norm)[0]
+        self._cells = [_PackedCell(cast(ConvCellModule, cell)) for cell in network.cells]
+        self._recurrent = None
+        if network.recurrent is not None and network.recurrent.families is not None:
+            self._recurrent = PackedWeights(list(network.recurrent.weights), network.recurrent.families)
+        self._hidden, self._output = _affine(network.head.hidden), _affine(network.head.output)
+
+    @torch.inference_mode()
+    def __call__(self, codes: Tensor) -> Tensor:
+        """Return logits ``(N, K)``, or ``(N, P, K)`` for a task per position, for base codes ``(N, length)``.
+
+        Raises
+        ------
+        ValueError
+            If type or shape of the codes is another.
+        """
+        network = self._network
+        before = last = NodeValue(self._stem.run(to_channels_last(network.one_hot(codes))))
+        for cell in self._cells:
+            before, last = last, cell.run(before, last)
+        states = from_channels_last(last.x).permute(2, 0, 1)  # (T, N, H)
+        if self._recurrent is not None:
+            states = unroll_packed(states, self._recurrent)
+        elif network.recurrent is not None:
+            states = network.recurrent.unroll_plain(states)
+        x = states.transpose(0, 1)
+        return self._output(self._hidden(x if network.head.per_position else x.flatten(1)).relu_())
+
+
+class _Conv(NamedTuple):
+    weight: Tensor
+    bias: Tensor | None
+    geometry: ConvGeometry
+
+    def run(self, x: Tensor) -> Tensor:
+        return self.geometry.forward(x, self.weight, self.bias)
+
+
+def _fold(convs: list[tuple[Tensor, ConvGeometry]], norm: nn.BatchNorm1d) -> list[_Conv]:
+    """Return a block's convolutions, the batch norm behind them in the last one's weight and bias."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = (norm.running_var + norm.eps).rsqrt() * norm.weight
+    *first, (weight, geometry) = convs
+    folded = _Conv(weight * scale[:, None, None], norm.bias - norm.running_mean * scale, geometry)
+    return [*[_Conv(matrix.clone(), None, inner) for matrix, inner in first], folded]
+
+
+def _affine(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
+    product, bias = packed_product(layer.weight.detach().t()), layer.bias.detach().clone()
+    return lambda x: product(x).add_(bias)
+
+
+class _PackedCell:
+    """A convolutional cell whose ops are folded."""
+
+    def __init__(self, cell: ConvCellModule) -> None:
+        self._cell = cell
+        self._input0, self._input1 = _pack(cell.input0), _pack(cell.input1)
+        self._edges = {edge: _pack(cell.edges[edge_name(edge)]) for edge in cell.cell.edges}
+
+    def run(self, s0: NodeValue, s1: NodeValue) -> NodeValue:
+        """Return ``(N, n_nodes * C, 1, out_length)`` for the outputs of the two cells before."""
+        values = {0: NodeValue(self._input0(s0)), 1: NodeValue(self._input1(s1))}
+        for node, in_edges in self._cell.plan:
+            total = NodeSum()
+            for edge in in_edges:
+                self._add(total, edge, values[edge.source])
+            values[node] = NodeValue(total.get())
+        return NodeValue(torch.cat([values[node].x for node in self._cell.cell.nodes], dim=1))
+
+    def _add(self, total: NodeSum, edge: Edge, source: NodeValue) -> None:
+        op = self._cell.edges[edge_name(edge)]
+        if isinstance(op, nn.Identity):
+            total.add_shared(source.x)
+        elif isinstance(op, nn.MaxPool1d | nn.AvgPool1d):
+            total.add_shared(source.pooled(edge.op, op))
+        else:
+            total.add_own(self._edges[edge](source))
+
+
+def _pack(op: nn.Module) -> Callable[[NodeValue], Tensor]:
+    """Return what an op makes of a source, in memory of its own."""
+    row = row_of(op)
+    if row is None or not all(norm.affine and norm.track_running_stats for norm in row.norms):
+        return lambda source: to_channels_last(op(from_channels_last(source.x))).clone()
+    blocks = [_fold(convs, norm) for convs, norm in zip(row.convs, row.norms, strict=True)]
+
+    def run(source: NodeValue) -> Tensor:
+        x = row.input(source)
+        for index, block in enumerate(blocks):
+            if index:
+                x.relu_()
+            for conv in block:
+                x = conv.run(x)
+        return x
+
+    return run
