@@ -39,15 +39,20 @@ def from_channels_last(x: Tensor) -> Tensor:
 
 
 def _image(x: Tensor, n_sequences: int, length: int, channels: int) -> Tensor:
-    """Return dense memory of ``n_sequences * length * channels`` numbers as ``(N, C, 1, L)``."""
+    """Return ``n_sequences * length * channels`` numbers, in the order of memory, as ``(N, C, 1, L)``."""
     row = length * channels
-    return x.as_strided((n_sequences, channels, 1, length), (row, 1, row, channels))
+    return _laid_out(x).as_strided((n_sequences, channels, 1, length), (row, 1, row, channels))
 
 
 def _rows(x: Tensor) -> Tensor:
     """Return ``(N, C, 1, L)`` in channels_last memory as a view ``(N, L, C)``."""
     n_sequences, channels, _, length = x.shape
-    return x.as_strided((n_sequences, length, channels), (length * channels, channels, 1))
+    return _laid_out(x).as_strided((n_sequences, length, channels), (length * channels, channels, 1))
+
+
+def _laid_out(x: Tensor) -> Tensor:
+    """Return an image in channels_last memory; where oneDNN does not convolve, PyTorch may leave it."""
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
 
 
 class ConvGeometry(NamedTuple):

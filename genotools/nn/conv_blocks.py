@@ -2,8 +2,8 @@
 
 A row is one function with a backward pass of its own. It keeps the input of every batch norm, and in a weight step
 that of every convolution; it takes no gradient that is not asked for; in a supernet, whose batch norms have no
-parameters, the weight of the op is the scale of its last batch norm. On other devices, in other precisions and under
-autocast PyTorch differentiates instead.
+parameters, the weight of the op is the scale of its last batch norm. On other devices and under autocast PyTorch
+differentiates instead.
 """
 
 from collections.abc import Sequence
@@ -141,7 +141,7 @@ def run_blocks(
     plan = _Plan([[geometry for _, geometry in block] for block in convs], [_Norm.of(norm) for norm in norms])
     matrices = [matrix for block in convs for matrix, _ in block]
     scales, biases = _affine(norms, weight, len(matrices[-1]))
-    if x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu"):
+    if x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
         output: Tensor = _Row.apply(plan, x, *matrices, *scales, *biases)  # type: ignore[no-untyped-call]
         return output
     rest = iter(matrices)
@@ -173,7 +173,7 @@ class _Plan(NamedTuple):
 
 
 class _Row(torch.autograd.Function):
-    """A row of blocks on a CPU in float32: ``parameters`` are matrices, scales and biases."""
+    """A row of blocks on a CPU: ``parameters`` are matrices, scales and biases."""
 
     @staticmethod
     def forward(ctx: Any, plan: _Plan, x: Tensor, *parameters: Tensor | None) -> Tensor:

@@ -1,8 +1,8 @@
 """A network for predictions on a CPU: its weights read once, folded and laid out for it.
 
 Batch norms are folded into the convolutions before them, the matrices of recurrent cell and head are laid out for the
-faster product of the machine, and cells run in channels_last memory. The numbers are those of the network in evaluation
-mode but for rounding.
+faster product of the machine, and cells run in channels_last memory. Its numbers differ from those of the network in
+evaluation mode by rounding only.
 """
 
 from collections.abc import Callable

@@ -6,10 +6,11 @@ the modules themselves.
 """
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from genotools.nn.channels_last import ConvGeometry, from_channels_last, to_channels_last
@@ -35,8 +36,7 @@ class NodeValue:
     def relu_every(self, stride: int, first: int = 0) -> Tensor:
         """Return every ``stride``-th position of the ReLU from ``first`` on, zero behind the end."""
         if (stride, first) not in self._strided:
-            late = F.pad(self.relu, (-first, first)) if first else self.relu
-            part = late[..., ::stride].contiguous(memory_format=torch.channels_last)
+            part: Tensor = _StridedRelu.apply(self.x, stride, first)  # type: ignore[no-untyped-call]
             self._strided[stride, first] = part
         return self._strided[stride, first]
 
@@ -46,6 +46,30 @@ class NodeValue:
         if key not in self._pooled:
             self._pooled[key] = pool(self.x, op)
         return self._pooled[key]
+
+
+class _StridedRelu(torch.autograd.Function):
+    """The ReLU of every ``stride``-th position; PyTorch's own gradient of a slice leaves channels_last memory."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, stride: int, first: int) -> Tensor:
+        part = x[..., first::stride].clamp_min(0)
+        part = F.pad(part, (0, -(-x.shape[3] // stride) - part.shape[3]))
+        part = part.contiguous(memory_format=torch.channels_last)
+        ctx.stride, ctx.first, ctx.length = stride, first, x.shape[3]
+        ctx.save_for_backward(part)
+        return part
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (part,) = ctx.saved_tensors
+        shape = (*part.shape[:3], ctx.length)
+        d_x = torch.empty(shape, dtype=part.dtype, device=part.device, memory_format=torch.channels_last)
+        d_part = d_x.zero_()[..., ctx.first :: ctx.stride]
+        behind = torch.ops.aten.threshold_backward(gradient, part, 0)
+        d_part.copy_(behind[..., : d_part.shape[3]])
+        return d_x, None, None
 
 
 class NodeSum:
