@@ -9,12 +9,13 @@ to 10, weight gradient of a depthwise one 2 to 4, of a dense one of width 15 bet
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from genotools.nn.products import linear
 
 __all__ = ["ConvGeometry", "from_channels_last", "is_dense", "to_channels_last"]
 
@@ -23,9 +24,6 @@ WINDOW = 50
 
 MAX_TAPS = 14
 """oneDNN's code for weight gradients is twice as fast up to this width as beyond."""
-
-LARGE_BATCH = 16
-"""From this batch on, PyTorch leaves a convolution of width 1 to oneDNN."""
 
 
 def to_channels_last(x: Tensor) -> Tensor:
@@ -80,10 +78,9 @@ class ConvGeometry(NamedTuple):
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Return the convolution of ``x``, plus a ``bias`` ``(C_out,)``."""
-        n_sequences, channels, _, length = x.shape
+        n_sequences, _, _, length = x.shape
         if self._is_pointwise(weight):
-            n, m = _large_batch(n_sequences, length)
-            output = F.conv2d(_image(x, n, m, channels), weight.unsqueeze(2), bias)
+            output = linear(_rows(x).flatten(0, 1), weight.squeeze(2), bias)
             return _image(output, n_sequences, length, len(weight))
         if self._splits(weight):
             phases, repeated, inner = self._phases(x), weight.repeat(self.dilation, 1, 1), self._inner()
@@ -100,26 +97,24 @@ class ConvGeometry(NamedTuple):
         """Return the gradient of an ``x`` of this shape for that of the output."""
         n_sequences, channels, _, length = shape
         if self._is_pointwise(weight):
-            n, m = _large_batch(n_sequences, length)
-            x = _image(gradient.new_empty(n * m * channels), n, m, channels)
-            d_x = _d_x(_image(gradient, n, m, len(weight)), x, weight, self)
+            d_x = linear(_rows(gradient).flatten(0, 1), weight.squeeze(2).t().contiguous())
             return _image(d_x, n_sequences, length, channels)
         if self._splits(weight):
             phases = self._phases(gradient)
             inner_shape = (n_sequences, channels * self.dilation, 1, phases.shape[3])
             d_phases = self._inner().d_x(phases, inner_shape, weight.repeat(self.dilation, 1, 1))
             return self._joined(d_phases, length)
+        if self.stride > 1 and self._is_depthwise(weight):
+            return _d_x_strided(gradient, shape, weight, self)
         # Of the input only the shape and layout matter.
         x = _image(gradient.new_empty(n_sequences * length * channels), n_sequences, length, channels)
         return _d_x(gradient, x, weight, self)
 
     def d_weight(self, gradient: Tensor, x: Tensor, weight: Tensor) -> Tensor:
         """Return the gradient of the weight for that of the output."""
-        n_sequences, channels, _, length = x.shape
-        out_channels, _, kernel = weight.shape
+        kernel = weight.shape[2]
         if self._is_pointwise(weight):
-            n, m = _large_batch(n_sequences, length)
-            return _d_weight(_image(gradient, n, m, out_channels), _image(x, n, m, channels), weight, self)
+            return (_rows(gradient).flatten(0, 1).t() @ _rows(x).flatten(0, 1)).unsqueeze(2)
         if self._splits(weight):
             repeated = weight.repeat(self.dilation, 1, 1)
             by_phase = self._inner().d_weight(self._phases(gradient), self._phases(x), repeated)
@@ -181,6 +176,31 @@ def _d_weight(gradient: Tensor, x: Tensor, weight: Tensor, geometry: ConvGeometr
     return _convolution_backward(gradient, x, weight, geometry, [False, True, False])[1].squeeze(2)
 
 
+def _d_x_strided(gradient: Tensor, shape: Sequence[int], weight: Tensor, geometry: ConvGeometry) -> Tensor:
+    """Return the gradient of the input, of this ``shape``, of a strided depthwise convolution.
+
+    Each phase of the input's positions has a plain depthwise convolution of its own: all of them are one, of as many
+    times the channels, and their gradients side by side lie in the order of positions. Ten times as fast as
+    PyTorch's gradient (stride 3, 128 channels, 42 positions, batch 8).
+    """
+    stride, padding, dilation, _ = geometry
+    n_sequences, channels, _, length = shape
+    reach = dilation * (weight.shape[2] - 1) + 1
+    taps, n_outputs = -(-reach // stride), gradient.shape[3]
+    spread = weight.new_zeros(channels, 1, taps * stride)
+    spread[..., :reach:dilation] = weight
+    by_phase = spread.view(channels, taps, stride).permute(2, 0, 1).reshape(stride * channels, 1, taps)
+    n_positions = n_outputs + taps - 1
+    repeated = _rows(gradient).repeat(1, 1, stride)
+    phases = ConvGeometry(groups=stride * channels).d_x(
+        _image(repeated, n_sequences, n_outputs, stride * channels),
+        (n_sequences, stride * channels, 1, n_positions),
+        by_phase,
+    )
+    rows = _rows(_image(phases, n_sequences, n_positions * stride, channels))
+    return _image(_padded(rows, -padding, length), n_sequences, length, channels)
+
+
 def _d_weight_depthwise(gradient: Tensor, x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
     """Return the weight gradient ``(C, 1, k)`` of a depthwise convolution.
 
@@ -226,16 +246,6 @@ def _d_weight_dense(gradient: Tensor, x: Tensor, kernel: int, stride: int, paddi
 
 
 def _padded(rows: Tensor, left: int, length: int) -> Tensor:
-    """Return dense ``(N, L, C)`` with ``left`` zeros in front and zeros behind, or cut off, to ``length``."""
+    """Return dense ``(N, L, C)`` with ``left`` zeros in front and zeros behind to ``length``; below 0, cut off."""
     right = length - left - rows.shape[1]
     return F.pad(rows, (0, 0, left, right)).contiguous() if left or right else rows
-
-
-@lru_cache(maxsize=1024)
-def _large_batch(n_sequences: int, length: int) -> tuple[int, int]:
-    """Return N and L of a view with as many positions, in which a convolution of width 1 is fast."""
-    if n_sequences >= LARGE_BATCH:
-        return n_sequences, length
-    rows = n_sequences * length
-    n = next((n for n in range(LARGE_BATCH, 4 * LARGE_BATCH) if rows % n == 0), n_sequences)
-    return n, rows // n
