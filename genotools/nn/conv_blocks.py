@@ -211,7 +211,8 @@ class _Row(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         n, plan, n_blocks = ctx.n_matrices, ctx.plan, len(ctx.plan.norms)
-        scales, rest = ctx.saved_tensors[:n_blocks], ctx.saved_tensors[n_blocks:]
+        saved = ctx.saved_tensors  # once: a checkpoint computes them again
+        scales, rest = saved[:n_blocks], saved[n_blocks:]
         matrices, inputs, statistics = rest[:n], rest[n : 2 * n], rest[2 * n :]
         needs_x, needs = ctx.needs_input_grad[1], ctx.needs_input_grad[2:]
         gradient = gradient.contiguous(memory_format=torch.channels_last)
