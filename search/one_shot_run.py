@@ -35,6 +35,7 @@ from genotools.search.one_shot_settings import OneShotSettings
 from genotools.search.osp_nas import OspNas
 from genotools.search.osp_settings import OspSettings
 from genotools.search.supernet_training import StepPlace
+from genotools.training.ranks import Ranks
 
 __all__ = ["OneShotReporter", "OneShotResult", "read_candidates", "search_one_shot"]
 
@@ -150,7 +151,10 @@ def search_one_shot(
         "on_decision": told.on_decision,
     }
     one_shot: OneShotEngine | OspNas
+    ranks = Ranks.current()
     if isinstance(settings, OspSettings):
+        if ranks.world_size > 1:
+            raise DataError("osp-nas trains one path a step and runs in one process, not in several ranks.")
         one_shot = OspNas(settings, space, store, macro, **options)
     else:
         one_shot = OneShotEngine(settings, space, store, macro, **options)
@@ -163,6 +167,8 @@ def search_one_shot(
                 reporter.on_message(f"A training step needs about {memory}.")
             with explained_out_of_memory(memory):
                 for found in one_shot.candidates(resume=resume):
+                    if isinstance(found, Candidate):
+                        ranks.check_equal(found.genotype.digest, "the candidates")
                     keeper.keep(found)
         return _finish(folder, config, space, told)
 

@@ -25,10 +25,11 @@ from genotools.training.checkpoint import read_safetensors, write_safetensors
 from genotools.training.loss import prediction_loss
 from genotools.training.meter import Meter
 from genotools.training.optimiser import clipped_step, make_optimiser, set_learning_rates
+from genotools.training.precision import autocast, tensor_cores
 from genotools.training.progress import DivergedError
 from genotools.training.seeds import child_seed
 from genotools.training.settings import TrainingSettings
-from genotools.training.validation import autocast, to_device
+from genotools.training.validation import to_device
 
 __all__ = ["PathTraining", "SavedTraining"]
 
@@ -149,11 +150,15 @@ class PathTraining:
 
     def _do_step(self, codes: NDArray[np.uint8], labels: NDArray[np.uint8], part: LiveOps) -> Tensor:
         self._optimiser.zero_grad(set_to_none=True)
-        with autocast(self.device, self.settings.precision):
+        with (
+            tensor_cores(self.device, self.settings.precision),
+            autocast(self.device, self.settings.precision),
+        ):
             logits = self.supernet.forward_subset(to_device(codes, self.device), part)
             targets = to_device(labels, self.device).float()
             loss = prediction_loss(logits, targets, self.supernet.task.kind)
-        loss.backward()  # type: ignore[no-untyped-call]
+        with tensor_cores(self.device, self.settings.precision):
+            loss.backward()  # type: ignore[no-untyped-call]
         clipped_step(self._optimiser, self.settings.clip_norm)
         return loss.detach()
 

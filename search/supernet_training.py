@@ -11,6 +11,7 @@ References: Scheppach et al., section III and appendix A; Liu et al., DARTS (201
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from genotools.data.store import SequenceStore
+from genotools.errors import DataError
 from genotools.nn.alphas import Alphas
 from genotools.nn.live_ops import ROLES
 from genotools.nn.supernet import Supernet, frozen_statistics
@@ -31,9 +33,11 @@ from genotools.search.supernet_state import by_part, joined, restore_supernet, s
 from genotools.training.loss import prediction_loss, slowness
 from genotools.training.meter import Meter
 from genotools.training.optimiser import clipped_step, learning_rates, make_optimiser, set_learning_rates
+from genotools.training.precision import autocast, tensor_cores
 from genotools.training.progress import DivergedError
+from genotools.training.ranks import Ranks
 from genotools.training.seeds import child_seed
-from genotools.training.validation import autocast, to_device
+from genotools.training.validation import to_device
 
 __all__ = ["EpochLosses", "StageTraining", "StepPlace"]
 
@@ -118,6 +122,10 @@ class StageTraining:
         self.n_steps = min(self.training.steps_per_epoch or n_batches, n_batches)
         self.epoch, self.step = 0, 0
         self.weight_meter, self.alpha_meter = Meter(device), Meter(device)
+        self.ranks = Ranks.current()
+        self.ranks.check_batch_size(self.training.batch_size)
+        if self.ranks.world_size > 1 and settings.order == "second":
+            raise DataError("second order takes its virtual step on a whole batch: run it in one process.")
         supernet.set_dropout(dropout_x=self.training.dropout_x, dropout_h=self.training.dropout_h)
 
     @property
@@ -160,7 +168,7 @@ class StageTraining:
             before_step()
             batch = self._to_device(for_weights, self.step)
             # Dropout of each step is a function of its place: nothing has to be saved.
-            seed = child_seed(self.seed, STEP, self.stage, self.epoch, self.step)
+            seed = child_seed(self.seed, STEP, self.stage, self.epoch, self.step, *self.ranks.path)
             if self.trains_alphas:
                 self.alpha_step(self._to_device(for_alphas, self.step), batch, seed=seed)
             with forked_torch(seed, device=str(self.device)):
@@ -179,7 +187,9 @@ class StageTraining:
         with self.alphas.frozen():
             self.optimiser.zero_grad(set_to_none=True)
             loss, slow = self.losses(batch)
-            (loss + self.training.slowness * slow).backward()  # type: ignore[no-untyped-call]
+            with self._tensor_cores():
+                (loss + self.training.slowness * slow).backward()  # type: ignore[no-untyped-call]
+            self.ranks.average_gradients(self.parameters.values())
             clipped_step(self.optimiser, self.training.clip_norm)
         self.weight_meter.add(loss.detach(), slow.detach(), step=self.step + 1)
 
@@ -189,9 +199,10 @@ class StageTraining:
             return
         batches = self._batches(self.halves.weights, TUNING, n_steps=n_steps, number=number)
         for step in range(n_steps):
-            seed = child_seed(self.seed, TUNING, self.stage, number, step)
+            seed = child_seed(self.seed, TUNING, self.stage, number, step, *self.ranks.path)
             with forked_torch(seed, device=str(self.device)):
                 self.weight_step(self._to_device(batches, step))
+        self.ranks.average_statistics(self.supernet)
         self.check_finite()
 
     def alpha_step(self, held_out: Batch, batch: Batch, *, seed: int) -> None:
@@ -201,6 +212,7 @@ class StageTraining:
                 loss = self._first_order(held_out, seed)
             else:
                 loss = self.second_order(held_out, batch, seed)
+        self.ranks.average_gradients(self.alphas.tensors)
         if self.settings.alpha_clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.alphas.tensors, self.settings.alpha_clip_norm)
         self.alpha_optimiser.step()
@@ -210,7 +222,8 @@ class StageTraining:
     def _first_order(self, held_out: Batch, seed: int) -> Tensor:
         with self.supernet.frozen(), forked_torch(seed, device=str(self.device)):
             loss, _ = self.losses(held_out)
-            loss.backward()  # type: ignore[no-untyped-call]
+            with self._tensor_cores():
+                loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
     def second_order(self, held_out: Batch, batch: Batch, seed: int) -> Tensor:
@@ -237,7 +250,7 @@ class StageTraining:
     def losses(self, batch: Batch, weights: Weights | None = None) -> tuple[Tensor, Tensor]:
         """Return prediction loss and slowness of a batch, with other weights than the supernet's if given."""
         codes, targets = batch
-        with autocast(self.device, self.training.precision):
+        with self._tensor_cores(), autocast(self.device, self.training.precision):
             if weights is None:
                 logits, states = self.supernet.forward_with_states(codes, self.alphas)
             else:
@@ -257,8 +270,14 @@ class StageTraining:
             path=(branch, self.stage, number),
         )
 
+    def _tensor_cores(self) -> AbstractContextManager[None]:
+        return tensor_cores(self.device, self.training.precision)
+
     def _to_device(self, batches: EpochBatches, step: int) -> Batch:
+        """Return this rank's share of a step's batch."""
         codes, labels = batches[step]
+        share = self.ranks.share(len(codes))
+        codes, labels = codes[share], labels[share]
         return to_device(codes, self.device), to_device(labels, self.device).float()
 
     def check_finite(self) -> None:
@@ -284,6 +303,9 @@ class StageTraining:
         )
 
     def _finish_epoch(self, skip_dropout: float, *, seconds: float) -> EpochLosses:
+        self.ranks.average_statistics(self.supernet)
+        self.weight_meter.average(self.ranks)
+        self.alpha_meter.average(self.ranks)
         train_loss, train_slowness = self.weight_meter.means(self.n_steps)
         lr, recurrent_lr = learning_rates(self.training, epoch=self.epoch)
         losses = EpochLosses(

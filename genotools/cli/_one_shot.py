@@ -5,17 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 
 from genotools.cli._genotypes import load_space
 from genotools.cli._macros import load_macro
+from genotools.cli._ranks import rank_setting
 from genotools.cli._resume import resume_command
 from genotools.cli._search_progress import SearchProgress
 from genotools.data.store import SequenceStore
 from genotools.search.one_shot import SearchInterrupted
 from genotools.search.one_shot_engines import get_one_shot_settings
 from genotools.search.one_shot_run import OneShotResult, search_one_shot
-from genotools.training.device import choose_device
 from genotools.training.interruption import stop_on_signals
 
 if TYPE_CHECKING:
@@ -42,31 +41,34 @@ def run_one_shot(
 ) -> None:
     """Search with a supernet and print what was found; ``changes`` are settings other than the preset's."""
     settings: OneShotSettings | OspSettings = get_one_shot_settings(engine, preset).changed(**changes)
-    console = Console(stderr=True)
     with (
         SequenceStore.open(data) as store,
+        rank_setting(device, output) as setting,
         stop_on_signals() as stop,
-        SearchProgress(console) as progress,
+        SearchProgress(setting.console) as progress,
     ):
         try:
             result = search_one_shot(
                 engine,
                 load_space(space),
                 store,
-                output,
+                setting.folder,
                 macro=load_macro(macro or ("small" if preset == "quick" else "paper"), length=store.length),
                 settings=settings,
                 seed=seed,
-                device=str(choose_device(device)),
+                device=str(setting.device),
                 checkpoint_cells=checkpoint_cells,
                 resume=resume,
-                should_stop=stop,
+                should_stop=setting.agreed(stop),
                 reporter=progress,
             )
         except SearchInterrupted as interruption:
             progress.stop()
-            typer.echo(f"{interruption}\nGo on with: {resume_command()}", err=True)
+            if setting.ranks.is_first:
+                typer.echo(f"{interruption}\nGo on with: {resume_command()}", err=True)
             raise typer.Exit(128 + stop.signal_number) from interruption
+    if not setting.ranks.is_first:
+        return
     if as_json:
         typer.echo((output / "result.json").read_text(encoding="utf-8"), nl=False)
     else:

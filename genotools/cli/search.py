@@ -1,5 +1,6 @@
 """``genotools search``: an engine looks for a genotype."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -189,6 +190,10 @@ def search(
             one_shot_seeds(run_once, output, seeds_of(seeds), resume=resume, as_json=as_json)
         return
     _refuse(engine, for_supernets)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise DataError(
+            f"{engine} tries one genotype after another: instead of torchrun, use --executor processes or ray."
+        )
     from genotools.cli._sampling import SamplingOptions, print_result, run_sampling
 
     options = SamplingOptions(

@@ -47,8 +47,12 @@ def train(
         int | None, typer.Option("--patience", min=1, help="Epochs without a new best before stopping.")
     ] = None,
     precision: Annotated[
-        Literal["fp32", "bf16"] | None, typer.Option("--precision", help="bf16: bfloat16 autocast.")
+        Literal["fp32", "tf32", "bf16"] | None,
+        typer.Option("--precision", help="tf32 (CUDA) or bf16: faster products, weights in float32."),
     ] = None,
+    capture: Annotated[
+        bool, typer.Option("--capture/--no-capture", help="Run a step as one CUDA graph. [CUDA]")
+    ] = True,
     seed: Seed = 0,
     device: Device = "auto",
     resume: Resume = False,
@@ -57,11 +61,11 @@ def train(
 ) -> None:
     """Train the network of a genotype on a store and test its best epoch.
 
-    Options left out have the preset's values. Ctrl-C leaves a checkpoint that --resume continues from.
+    Options left out have the preset's values. Ctrl-C leaves a checkpoint that --resume continues from. Several
+    devices share every batch with `torchrun --nproc-per-node N -m genotools train ...`.
     """
-    from rich.console import Console
-
     from genotools.cli._macros import load_macro
+    from genotools.cli._ranks import rank_setting
     from genotools.cli._resume import resume_command
     from genotools.cli._training_progress import TrainingProgress
     from genotools.data.store import SequenceStore
@@ -80,32 +84,39 @@ def train(
     )
     with SequenceStore.open(data) as store:
         length = store.length
-    console = Console(stderr=True)
-    with stop_on_signals() as stop, TrainingProgress(console) as progress:
+    with (
+        rank_setting(device, output) as setting,
+        stop_on_signals() as stop,
+        TrainingProgress(setting.console) as progress,
+    ):
         try:
             result = run_training(
                 load_genotype(genotype),
                 data,
-                output,
+                setting.folder,
                 macro=load_macro(macro or ("small" if preset == "quick" else "paper"), length=length),
                 settings=settings,
                 seed=seed,
-                device=device,
+                device=str(setting.device),
+                capture=capture,
                 resume=resume,
                 force=force,
-                should_stop=stop,
+                should_stop=setting.agreed(stop),
                 reporter=progress,
             )
         except TrainingInterrupted as interruption:
             progress.stop()
-            typer.echo(f"{interruption}\nGo on with: {resume_command()}", err=True)
+            if setting.ranks.is_first:
+                typer.echo(f"{interruption}\nGo on with: {resume_command()}", err=True)
             raise typer.Exit(128 + stop.signal_number) from interruption
+    if not setting.ranks.is_first:
+        return
     if json:
         from genotools.files import to_json
 
         typer.echo(to_json(result.to_document()), nl=False)
     else:
-        _print_training(result, data, console)
+        _print_training(result, data, setting.console)
 
 
 def evaluate(

@@ -32,7 +32,7 @@ from genotools.data._layout import SPLITS, Contents, content_digest, read_conten
 from genotools.data.encoding import UNKNOWN
 from genotools.errors import DataError
 
-__all__ = ["SPLITS", "Coordinates", "SequenceStore"]
+__all__ = ["SPLITS", "Coordinates", "PackedRows", "SequenceStore"]
 
 # Four codes at once: the byte's value to the four bytes of a little-endian uint32.
 _CODES_OF_BYTE = np.ascontiguousarray(
@@ -47,6 +47,19 @@ class Coordinates:
     contigs: NDArray[np.str_]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedRows:
+    """n rows as they are stored.
+
+    ``bases`` ``(n, ⌈L/4⌉)`` and ``labels`` ``(n, ⌈K/8⌉)``, uint8; ``unknown`` bases ``(U,)`` as ``i * L + position``
+    of the i-th of these rows, ascending.
+    """
+
+    bases: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    unknown: NDArray[np.int64]
 
 
 class SequenceStore:
@@ -151,7 +164,7 @@ class SequenceStore:
         wanted = self._checked(rows)
         codes = _CODES_OF_BYTE[contents.bases[wanted]].view(np.uint8)[:, : contents.length]
         if contents.unknown.size:
-            self._mark_unknown(codes, wanted)
+            codes[self._unknown_in(wanted)] = UNKNOWN
         return codes
 
     def labels(self, rows: ArrayLike) -> NDArray[np.uint8]:
@@ -159,6 +172,16 @@ class SequenceStore:
         contents = self._open
         packed = contents.labels[self._checked(rows)]
         return np.unpackbits(packed, axis=1, count=len(contents.names), bitorder="little")
+
+    def packed(self, rows: ArrayLike) -> PackedRows:
+        """Return the given rows as they are stored, to be decoded elsewhere; raises like :meth:`codes`."""
+        contents, wanted = self._open, self._checked(rows)
+        row, position = self._unknown_in(wanted)
+        return PackedRows(
+            bases=contents.bases[wanted],
+            labels=contents.labels[wanted],
+            unknown=np.sort(row * contents.length + position),
+        )
 
     def coordinates(self, rows: ArrayLike) -> Coordinates:
         """Return where the windows of the given rows lie; raises like :meth:`codes`."""
@@ -196,13 +219,12 @@ class SequenceStore:
             raise IndexError(f"rows {wanted.min()} to {wanted.max()} asked for; {self.path} has {len(self)}.")
         return wanted
 
-    def _mark_unknown(self, codes: NDArray[np.uint8], rows: NDArray[np.int64]) -> None:
+    def _unknown_in(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the unknown bases of ``rows``: which of them, and the position there."""
         unknown, length = self._open.unknown, self._open.length
         first = np.searchsorted(unknown, rows * length)
         counts = np.searchsorted(unknown, (rows + 1) * length) - first
-        if not counts.any():
-            return
         # The k-th unknown base of output row i is unknown[first[i] + k].
         output_row = np.repeat(np.arange(rows.size), counts)
         within = np.arange(output_row.size) - np.repeat(np.cumsum(counts) - counts, counts)
-        codes[output_row, unknown[first[output_row] + within] % length] = UNKNOWN
+        return output_row, unknown[first[output_row] + within] % length

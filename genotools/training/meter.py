@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from genotools.errors import DataError
+from genotools.training.ranks import Ranks
 
 __all__ = ["Meter"]
 
@@ -22,6 +23,10 @@ class Meter:
         self._sums += torch.stack([loss, slowness])
         is_first = ~torch.isfinite(loss) & (self._first_bad == 0)
         self._first_bad = torch.where(is_first, step, self._first_bad)
+
+    def average(self, ranks: Ranks) -> None:
+        """Make the sums those of all ranks together, per rank."""
+        ranks.average([self._sums])
 
     def means(self, n_steps: int) -> tuple[float, float]:
         """Return the means of loss and slowness over ``n_steps``; waits for the device."""

@@ -95,7 +95,10 @@ def clipped_step(optimiser: torch.optim.SGD, max_norm: float) -> Tensor:
             if group["momentum"] > 0 and state.get("momentum_buffer") is None:
                 state["momentum_buffer"] = torch.zeros_like(parameter)
     norm = nn.utils.get_total_norm(gradients)
-    # The fused step divides gradients by this. The published code adds the same small number.
-    optimiser.grad_scale = ((norm + 1e-6) / max_norm).clamp(min=1)  # type: ignore[attr-defined]
+    scale = ((norm + 1e-6) / max_norm).clamp(min=1)  # the published code adds the same small number
+    if norm.dtype == torch.float32:
+        optimiser.grad_scale = scale  # type: ignore[attr-defined]  # what the fused step divides gradients by
+    else:
+        torch._foreach_div_(gradients, scale)
     optimiser.step()
     return norm

@@ -12,8 +12,8 @@ from genotools.errors import DataError
 from genotools.genotype.task import TaskKind
 from genotools.nn.inference import fastest_inference, weights_version
 from genotools.nn.network import GenomeNet, activate
-from genotools.training.settings import Precision
-from genotools.training.validation import autocast, to_device
+from genotools.training.precision import Precision, autocast, tensor_cores
+from genotools.training.validation import to_device
 from genotools.training.weights import load_network, model_digest
 
 __all__ = ["WEIGHTS_NAME", "TorchPredictor", "load_predictor_from_run"]
@@ -93,7 +93,11 @@ class TorchPredictor:
         was_training = self.network.training
         self.network.eval()
         try:
-            with torch.inference_mode(), autocast(self.device, self.precision):
+            with (
+                torch.inference_mode(),
+                tensor_cores(self.device, self.precision),
+                autocast(self.device, self.precision),
+            ):
                 run = self._inference()
                 for start in range(0, len(codes), self.batch_size):
                     rows = slice(start, start + self.batch_size)

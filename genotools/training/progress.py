@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genotools.data.encoding import reverse_complement
-from genotools.data.loader import batches
 from genotools.data.store import SequenceStore
 from genotools.data.strands import opposite_labels
 from genotools.errors import DataError, GenotoolsError
@@ -25,12 +24,14 @@ from genotools.randomness import forked_torch
 from genotools.training.checkpoint import Checkpoint, check_identity, load_checkpoint, save_checkpoint
 from genotools.training.history import EpochRecord
 from genotools.training.interruption import TrainingInterrupted
-from genotools.training.loss import prediction_loss, slowness
 from genotools.training.meter import Meter
-from genotools.training.optimiser import clipped_step, learning_rates, make_optimiser, set_learning_rates
+from genotools.training.optimiser import learning_rates, make_optimiser, set_learning_rates
+from genotools.training.ranks import Ranks
+from genotools.training.resident import ResidentRows, fits_on
 from genotools.training.seeds import DROPOUT, ORDER, child_seed
 from genotools.training.settings import TrainingSettings
-from genotools.training.validation import Validation, autocast, to_device, validate
+from genotools.training.step import make_step
+from genotools.training.validation import Validation, to_device, validate
 from genotools.training.weights import load_weights
 
 __all__ = ["DivergedError", "StepReport", "Training", "training_identity"]
@@ -92,9 +93,12 @@ class Training:
         *,
         seed: int,
         device: torch.device,
+        capture: bool = True,
     ) -> None:
         self.network, self.store, self.settings = network, store, settings
         self.seed, self.device = seed, device
+        self.ranks = Ranks.current()
+        self.ranks.check_batch_size(settings.batch_size)
         self.checkpoint_path: Path | None = None
         self.should_stop: Callable[[], bool] | None = None
         self.on_step: Callable[[StepReport], None] | None = None
@@ -103,8 +107,13 @@ class Training:
         )
         self.identity = training_identity(network, store, settings, seed=seed)
         self.optimiser = make_optimiser(network, settings)
+        self.do_step = make_step(
+            network, self.optimiser, settings, device=device, ranks=self.ranks, capture=capture
+        )
         self.opposite = opposite_labels(store.names)
         self.rows = store.rows("train")
+        is_resident = fits_on(device, store, len(self.rows))
+        self.resident = ResidentRows(store, self.rows, device=device) if is_resident else None
         n_batches = max(1, len(self.rows) // settings.batch_size)
         self.n_steps = min(settings.steps_per_epoch or n_batches, n_batches)
 
@@ -112,7 +121,6 @@ class Training:
         self.history: list[EpochRecord] = []
         self.best: dict[str, Tensor] = {}
         self.meter = Meter(device)
-        self._saved_rng: dict[str, Tensor] = {}
 
     @property
     def is_over(self) -> bool:
@@ -127,7 +135,10 @@ class Training:
         """Train what is left of the epoch, validate, and save a checkpoint."""
         started = time.perf_counter()
         set_learning_rates(self.optimiser, self.settings, epoch=self.epoch)
+        self.do_step.start_epoch()
         self._train(started)
+        self.ranks.average_statistics(self.network)
+        self.meter.average(self.ranks)
         validation = validate(
             self.network,
             self.store,
@@ -148,27 +159,23 @@ class Training:
 
     def _train(self, started: float) -> None:
         """Do the steps of the epoch from ``self.step`` on."""
-        settings, first_step, reported = self.settings, self.step, started
+        first_step, reported = self.step, started
         rows, is_reversed = self._draw_epoch()
-        done = first_step * settings.batch_size
         self.network.train()
-        seed = child_seed(self.seed, DROPOUT, self.epoch)
-        with forked_torch(seed, device=str(self.device)):
-            self._restore_rng()
-            for batch in batches(self.store, rows[done:], settings.batch_size, rng=None):
-                self._stop_if_asked()
-                flip = is_reversed[done : done + len(batch)]
-                codes, labels = self._strand(batch.codes, batch.labels, flip)
-                self._do_step(to_device(codes, self.device), to_device(labels, self.device).float())
-                done += len(batch)
-                now = time.perf_counter()
-                if self.on_step is not None and (
-                    now - reported > REPORT_EVERY_S or self.step == self.n_steps
-                ):
-                    self._report(
-                        self.on_step, (self.step - first_step) * settings.batch_size / (now - started)
-                    )
-                    reported = now
+        while self.step < self.n_steps:
+            self._stop_if_asked()
+            codes, targets = self._batch(rows, is_reversed)
+            # Dropout of each step is a function of its place: nothing has to be saved.
+            seed = child_seed(self.seed, DROPOUT, self.epoch, self.step, *self.ranks.path)
+            with forked_torch(seed, device=str(self.device)):
+                losses = self.do_step(codes, targets)
+            self.step += 1
+            self.meter.add(*losses, step=self.step)
+            now = time.perf_counter()
+            if self.on_step is not None and (now - reported > REPORT_EVERY_S or self.step == self.n_steps):
+                n_sequences = (self.step - first_step) * self.settings.batch_size
+                self._report(self.on_step, n_sequences / (now - started))
+                reported = now
         self._check_finite()
 
     def _draw_epoch(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -177,24 +184,20 @@ class Training:
         rows = rng.permutation(self.rows)[: self.n_steps * self.settings.batch_size]
         return rows, rng.random(len(rows)) < self.settings.reverse_complement_rate
 
-    def _strand(
-        self, codes: NDArray[np.uint8], labels: NDArray[np.uint8], flip: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _batch(self, rows: NDArray[np.int64], is_reversed: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+        """Return codes and targets of this rank's share of the next batch, on the device."""
+        size = self.settings.batch_size
+        share = self.ranks.share(min(size, len(rows)))
+        first = self.step * size
+        part = slice(first + share.start, first + share.stop)
+        if self.resident is not None:
+            return self.resident.batch(rows[part], is_reversed[part])
+        codes, labels = self.store.codes(rows[part]), self.store.labels(rows[part])
+        flip = is_reversed[part]
         if flip.any():
             codes[flip] = reverse_complement(codes[flip])
             labels[flip] = labels[flip][:, self.opposite]
-        return codes, labels
-
-    def _do_step(self, codes: Tensor, targets: Tensor) -> None:
-        self.optimiser.zero_grad(set_to_none=True)
-        with autocast(self.device, self.settings.precision):
-            logits, states = self.network.forward_with_states(codes)
-            loss = prediction_loss(logits, targets, self.network.task.kind)
-            slow = slowness(states, loss)
-        (loss + self.settings.slowness * slow).backward()  # type: ignore[no-untyped-call]
-        clipped_step(self.optimiser, self.settings.clip_norm)
-        self.step += 1
-        self.meter.add(loss.detach(), slow.detach(), step=self.step)
+        return to_device(codes, self.device), to_device(labels, self.device).float()
 
     def _report(self, on_step: Callable[[StepReport], None], sequences_per_s: float) -> None:
         self._check_finite()
@@ -276,7 +279,6 @@ class Training:
             "network": self.network.state_dict(),
             "momentum": momenta,
             "best": self.best,
-            "rng": self._rng() if self.step else {},
             "meter": self.meter.state(),
         }
         tensors = {
@@ -305,19 +307,3 @@ class Training:
         self.epoch, self.step = checkpoint.epoch, checkpoint.step
         self.history = list(checkpoint.history)
         self.meter = Meter.from_state(checkpoint.part("meter"), self.device)
-        self._saved_rng = checkpoint.part("rng")
-
-    def _rng(self) -> dict[str, Tensor]:
-        """Return the state of the generators that dropout draws from."""
-        states = {"cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            states["cuda"] = torch.cuda.get_rng_state(self.device)
-        return states
-
-    def _restore_rng(self) -> None:
-        """Put the generators where the checkpoint left them, once; a CUDA state only fits a CUDA device."""
-        saved, self._saved_rng = self._saved_rng, {}
-        if "cpu" in saved:
-            torch.set_rng_state(saved["cpu"])
-        if "cuda" in saved and self.device.type == "cuda":
-            torch.cuda.set_rng_state(saved["cuda"], self.device)

@@ -36,6 +36,7 @@ from genotools.training.evaluate import describe_strands, evaluate
 from genotools.training.history import EpochRecord, append_history, write_history
 from genotools.training.predictor import WEIGHTS_NAME, TorchPredictor
 from genotools.training.progress import StepReport, training_identity
+from genotools.training.ranks import Ranks
 from genotools.training.seeds import INITIAL_WEIGHTS, child_seed
 from genotools.training.settings import TrainingSettings
 from genotools.training.trainer import FitResult, fit
@@ -140,6 +141,7 @@ def train(
     settings: TrainingSettings,
     seed: int,
     device: str = "auto",
+    capture: bool = True,
     resume: bool = False,
     force: bool = False,
     should_stop: Callable[[], bool] | None = None,
@@ -161,6 +163,8 @@ def train(
         Of everything random: initial weights, order of windows, dropout.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    capture
+        Whether a CUDA device runs every step as one CUDA graph.
     resume
         Go on with what lies in ``output``: from its checkpoint, or from the start if there is none yet. A finished
         training is only read.
@@ -210,6 +214,7 @@ def train(
             settings,
             seed=seed,
             device=target,
+            capture=capture,
             checkpoint_path=folder / CHECKPOINT,
             resume=resume,
             should_stop=should_stop,
@@ -307,12 +312,13 @@ def _finish(
     reporter: Reporter,
 ) -> TrainingResult:
     """Write weights, curves and result of a training that is over."""
-    best = fitted.best
+    best, ranks = fitted.best, Ranks.current()
+    ranks.check_equal(model_digest(network), "the weights")
     notes = {"data": store.digest, "epoch": best.epoch, "genotools": genotools.__version__}
     save_weights(folder / WEIGHTS_NAME, network, notes=notes)
     _draw_curves(folder, reporter)
     test = None
-    if len(store.rows("test")):
+    if len(store.rows("test")) and ranks.is_first:
         reporter.on_message("Testing the best epoch ...")
         predictor = TorchPredictor(network, device=device, precision=settings.precision)
         metrics = evaluate(predictor, store, "test", batch_size=settings.batch_size)

@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from genotools.errors import DataError
+from genotools.training.precision import Precision
 
 __all__ = ["PRESETS", "Monitor", "Precision", "TrainingSettings", "get_preset"]
 
-Precision = Literal["fp32", "bf16"]
 Monitor = Literal["loss", "auroc", "auprc", "weighted_f1"]
 
 _CHOICES = {"precision": get_args(Precision), "monitor": get_args(Monitor)}
@@ -55,7 +55,7 @@ class TrainingSettings:
         The validation value whose best epoch is kept: ``loss`` (lowest), or ``auroc``, ``auprc`` (means over
         labels) or ``weighted_f1`` (highest).
     precision
-        ``fp32``, or ``bf16``: bfloat16 autocast of the forward pass, weights and optimiser in float32.
+        ``fp32``, ``tf32`` or ``bf16``, see :mod:`genotools.training.precision`.
     reverse_complement_rate
         Probability with which a training window is given as its other strand. Labels that come in strand pairs
         (``NAME_plus``, ``NAME_minus``) are exchanged with it.

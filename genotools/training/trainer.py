@@ -5,7 +5,10 @@ randomness is a function of the seed, the epoch and the step, so a training that
 ends, on a CPU with one thread, with the same weights bit for bit. On several threads and on CUDA devices, sums of
 floats may be taken in another order and the last bits differ.
 
-Nothing in the loop waits for the device: losses are summed there, and read about twice a second.
+Nothing in the loop waits for the device: losses are summed there, and read about twice a second. On a CUDA device
+the windows lie there, packed, where they fit, and a step is started as a whole
+(:class:`~genotools.training.step.CapturedStep`). Several processes share every batch where they were joined
+(:mod:`genotools.training.ranks`).
 
 Reference: Scheppach et al., Neural Architecture Search for Genomic Sequence Data, section IV; early stopping compares
 with the best epoch so far, and the best epoch's weights are kept.
@@ -51,6 +54,7 @@ def fit(
     device: str | torch.device = "cpu",
     checkpoint_path: Path | str | None = None,
     resume: bool = False,
+    capture: bool = True,
     until_epoch: int | None = None,
     should_stop: Callable[[], bool] | None = None,
     on_step: Callable[[StepReport], None] | None = None,
@@ -74,6 +78,8 @@ def fit(
         File to save to after every epoch and when stopping; None saves nothing.
     resume
         Go on from ``checkpoint_path`` if it is there.
+    capture
+        Whether a CUDA device runs every step as one CUDA graph, which is the faster way.
     until_epoch
         Return once this many epochs are done; the schedule still spans ``settings.epochs``.
     should_stop
@@ -93,7 +99,7 @@ def fit(
     _check_store(network, store)
     device = torch.device(device)
     with _on_device(network, device):
-        training = Training(network, store, settings, seed=seed, device=device)
+        training = Training(network, store, settings, seed=seed, device=device, capture=capture)
         training.checkpoint_path = None if checkpoint_path is None else Path(checkpoint_path)
         training.should_stop = should_stop
         training.on_step = on_step

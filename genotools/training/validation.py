@@ -1,7 +1,6 @@
 """Loss and metrics of a network on one split, as training watches them: forward strand, evaluation mode."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +13,10 @@ from genotools.nn.inference import fastest_inference
 from genotools.nn.network import GenomeNet, activate
 from genotools.training.loss import prediction_loss
 from genotools.training.metrics import MultilabelMetrics, evaluate_multilabel
-from genotools.training.settings import Precision
+from genotools.training.precision import Precision, autocast, tensor_cores
+from genotools.training.ranks import Ranks
 
-__all__ = ["Validation", "autocast", "to_device", "validate"]
+__all__ = ["Validation", "to_device", "validate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,34 +39,32 @@ def validate(
 ) -> Validation:
     """Return loss and metrics of ``network`` on ``split``; the mode it was in is put back.
 
-    ``before_batch`` is called before every batch and may raise to stop.
+    ``before_batch`` is called before every batch and may raise to stop. Several ranks predict a share each, without
+    being stopped in between.
     """
-    rows = store.rows(split)
-    logits = torch.empty(len(rows), len(store.names), device=device)
+    rows, ranks = store.rows(split), Ranks.current()
+    logits = torch.zeros(len(rows), len(store.names), device=device)
+    mine = ranks.share(len(rows))
     was_training = network.training
     network.eval()
     try:
-        with torch.inference_mode(), autocast(device, precision):
+        with torch.inference_mode(), tensor_cores(device, precision), autocast(device, precision):
             run = network if precision != "fp32" else fastest_inference(network)
-            n_done = 0
-            for batch in batches(store, rows, batch_size, rng=None):
-                if before_batch is not None:
+            n_done = mine.start
+            for batch in batches(store, rows[mine], batch_size, rng=None):
+                if before_batch is not None and ranks.world_size == 1:
                     before_batch()
                 logits[n_done : n_done + len(batch)] = run(to_device(batch.codes, device))
                 n_done += len(batch)
     finally:
         network.train(was_training)
+    ranks.sum(logits)
     labels = store.labels(rows)
     loss = prediction_loss(logits, to_device(labels, device).float(), network.task.kind).item()
     if not np.isfinite(loss):
         return Validation(loss=loss, metrics=None)
     probs = activate(logits, network.task.kind).cpu().numpy()
     return Validation(loss=loss, metrics=evaluate_multilabel(labels, probs, store.names))
-
-
-def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
-    """Return the context in which a forward pass runs at ``precision``."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 def to_device(array: NDArray[np.uint8], device: torch.device) -> torch.Tensor:

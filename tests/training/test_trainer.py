@@ -11,7 +11,7 @@ from genotools.data.store import SequenceStore
 from genotools.errors import DataError
 from genotools.genotype import GENOME_NAS, Genotype, Macro, Task
 from genotools.nn import GenomeNet, build
-from genotools.training import progress
+from genotools.training import progress, step
 from genotools.training.history import EpochRecord
 from genotools.training.interruption import TrainingInterrupted
 from genotools.training.loss import prediction_loss
@@ -270,7 +270,7 @@ def test_windows_of_the_other_strand_take_the_labels_of_their_pair(
         targets.extend(tuple(row) for row in given.numpy().astype(int).tolist())
         return prediction_loss(logits, given, kind)
 
-    monkeypatch.setattr(progress, "prediction_loss", watched_loss)
+    monkeypatch.setattr(step, "prediction_loss", watched_loss)
     settings = TrainingSettings(epochs=1, batch_size=16, steps_per_epoch=5, reverse_complement_rate=1.0)
     fit(network, store, settings, seed=0)
     assert len(seen) == 80
