@@ -117,14 +117,18 @@ def test_a_captured_step_draws_other_dropout_every_time(network: GenomeNet) -> N
     assert len(set(losses[4:])) == 4
 
 
+def allowed() -> tuple[bool, bool]:
+    """Return whether matrix products and convolutions may use TF32."""
+    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+
 def test_precisions_are_put_back() -> None:
-    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    with tensor_cores(torch.device("cuda"), "tf32"):
-        assert torch.backends.cudnn.allow_tf32
-        assert torch.backends.cuda.matmul.allow_tf32
-    with tensor_cores(torch.device("cuda"), "fp32"):
-        assert not torch.backends.cudnn.allow_tf32
-    assert (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32) == before
+    before, cuda = allowed(), torch.device("cuda")
+    with tensor_cores(cuda, "tf32"):
+        assert allowed() == (True, True)
+    with tensor_cores(cuda, "fp32"):
+        assert allowed() == (False, False)
+    assert allowed() == before
     with autocast(CPU, "bf16"):
         assert torch.is_autocast_enabled("cpu")
     with autocast(CPU, "tf32"):
