@@ -19,7 +19,7 @@ from genotools.nn.node_value import NodeSum, NodeValue, row_of
 from genotools.nn.products import packed_product
 from genotools.nn.recurrent_unroll import PackedWeights, unroll_packed
 
-__all__ = ["PackedNetwork", "fastest_inference", "weights_version"]
+__all__ = ["PackedCells", "PackedNetwork", "fastest_inference", "weights_version"]
 
 
 def fastest_inference(network: GenomeNet) -> Callable[[Tensor], Tensor]:
@@ -59,9 +59,7 @@ class PackedNetwork:
     @torch.no_grad()
     def __init__(self, network: GenomeNet) -> None:
         self._network = network
-        conv, norm = cast(nn.Conv1d, network.stem.conv), cast(nn.BatchNorm1d, network.stem.norm)
-        self._stem = _fold([(conv.weight, ConvGeometry.of(conv))], norm)[0]
-        self._cells = [_PackedCell(cast(ConvCellModule, cell)) for cell in network.cells]
+        self._cells = PackedCells(network)
         self._recurrent = None
         if network.recurrent is not None and network.recurrent.families is not None:
             self._recurrent = PackedWeights(list(network.recurrent.weights), network.recurrent.families)
@@ -77,16 +75,30 @@ class PackedNetwork:
             If type or shape of the codes is another.
         """
         network = self._network
-        before = last = NodeValue(self._stem.run(to_channels_last(network.one_hot(codes))))
-        for cell in self._cells:
-            before, last = last, cell.run(before, last)
-        states = from_channels_last(last.x).permute(2, 0, 1)  # (T, N, H)
+        states = self._cells(network.one_hot(codes)).permute(2, 0, 1)  # (T, N, H)
         if self._recurrent is not None:
             states = unroll_packed(states, self._recurrent)
         elif network.recurrent is not None:
             states = network.recurrent.unroll_plain(states)
         x = states.transpose(0, 1)
         return self._output(self._hidden(x if network.head.per_position else x.flatten(1)).relu_())
+
+
+class PackedCells:
+    """Stem and convolutional cells of a network, batch norms folded."""
+
+    @torch.no_grad()
+    def __init__(self, network: GenomeNet) -> None:
+        conv, norm = cast(nn.Conv1d, network.stem.conv), cast(nn.BatchNorm1d, network.stem.norm)
+        self._stem = _fold([(conv.weight, ConvGeometry.of(conv))], norm)[0]
+        self._cells = [_PackedCell(cast(ConvCellModule, cell)) for cell in network.cells]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the last cell's output ``(N, C, T)`` for a one-hot ``(N, 4, L)``; without gradients."""
+        before = last = NodeValue(self._stem.run(to_channels_last(x)))
+        for cell in self._cells:
+            before, last = last, cell.run(before, last)
+        return from_channels_last(last.x)
 
 
 class _Conv(NamedTuple):
