@@ -1,8 +1,8 @@
 """Versions of one thing, each in a process of its own with one thread, that take turns: what all benchmarks here do.
 
-What disturbs the machine so disturbs all of them. Times are CPU seconds of a version's process, which other work on the
-machine disturbs less than wall time; peak memory is the resident set's maximum minus what it was before the version
-was set up.
+What disturbs the machine so disturbs all of them. Times are CPU seconds of a version's process, which other work on
+the machine disturbs less than wall time; peak memory is the resident set's maximum minus what it was before the
+version was set up.
 """
 
 import multiprocessing

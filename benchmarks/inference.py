@@ -2,8 +2,8 @@
 
     python benchmarks/inference.py [--batch 1 8 64] [--repeats 7]
 
-``packed`` is what ``evaluate``, ``predict`` and ``variants`` run on a CPU; what it lays out once is not timed. Share is of
-the machine's own peak in a large product.
+``packed`` is what ``evaluate`` and ``predict`` run on a CPU with a PyTorch model; what it lays out once is not timed.
+Share is of the machine's own peak in a large product.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python benchmarks/recurrent_cell.py [--repeats 5] [--vary batch length hidden]
 
-The cell of one random genotype (8 states). Published size: 42 positions, 512 units. Share is of the machine's own peak
-in a large float32 product, counting the cell's products only (three times the forward ones in training).
+The cell of one random genotype (8 states). Published size: 42 positions, 512 units. Share is of the machine's own
+peak in a large float32 product, counting the cell's products only (three times the forward ones in training).
 """
 
 import argparse

@@ -3,10 +3,10 @@
     python benchmarks/training_step.py [--batch 8 32 100] [--repeats 5] [--baselines]
 
 A step is forward pass, loss with slowness penalty, backward pass, clipping and update, on random windows; 1000 bp and
-919 outputs. ``plain`` runs the modules as they are written, clips, and then steps; ``fast`` is what ``genotools train``
-does. ``--baselines`` adds the four hand-designed networks, in PyTorch's own code, with their published optimiser.
-Extrapolated are 3000 steps. Share is of the machine's own peak in a large product, counting three times the forward
-pass's multiply-accumulates.
+919 outputs. ``plain`` runs the modules as they are written, clips, and then steps; ``fast`` is what ``genotools
+train`` does. ``--baselines`` adds the four hand-designed networks, in PyTorch's own code, with their published
+optimiser. An epoch is 3000 steps, extrapolated. Share is of the machine's own peak in a large product, counting three
+times the forward pass's multiply-accumulates.
 """
 
 import argparse

@@ -140,10 +140,14 @@ def run_blocks(
     """
     plan = _Plan([[geometry for _, geometry in block] for block in convs], [_Norm.of(norm) for norm in norms])
     matrices = [matrix for block in convs for matrix, _ in block]
-    scales, biases = _affine(norms, weight, len(matrices[-1]))
+    scales: list[Tensor | None] = [norm.weight for norm in norms]
+    biases: list[Tensor | None] = [norm.bias for norm in norms]
+    assert weight is None or scales[-1] is None
     if x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
-        output: Tensor = _Row.apply(plan, x, *matrices, *scales, *biases)  # type: ignore[no-untyped-call]
+        output: Tensor = _Row.apply(plan, x, weight, *matrices, *scales, *biases)  # type: ignore[no-untyped-call]
         return output
+    if weight is not None:
+        scales[-1] = weight.repeat(len(matrices[-1]))  # not expanded: see _Row
     rest = iter(matrices)
     for number, (geometries, norm, scale, bias) in enumerate(zip(*plan, scales, biases, strict=True)):
         for geometry in geometries:
@@ -152,19 +156,6 @@ def run_blocks(
         if number < len(norms) - 1:
             x = F.relu(x, inplace=True)
     return x
-
-
-def _affine(
-    norms: Sequence[nn.BatchNorm1d], weight: Tensor | None, channels: int
-) -> tuple[list[Tensor | None], list[Tensor | None]]:
-    """Return scale and bias of every batch norm; ``weight`` is the last one's scale."""
-    scales: list[Tensor | None] = [norm.weight for norm in norms]
-    biases: list[Tensor | None] = [norm.bias for norm in norms]
-    if weight is not None:
-        assert scales[-1] is None
-        # Not expanded: PyTorch 2.13 gives a wrong input gradient for an expanded scale in channels_last memory.
-        scales[-1] = weight.repeat(channels)
-    return scales, biases
 
 
 class _Plan(NamedTuple):
@@ -176,34 +167,47 @@ class _Row(torch.autograd.Function):
     """A row of blocks on a CPU: ``parameters`` are matrices, scales and biases."""
 
     @staticmethod
-    def forward(ctx: Any, plan: _Plan, x: Tensor, *parameters: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, plan: _Plan, x: Tensor, weight: Tensor | None, *parameters: Tensor | None
+    ) -> Tensor:
         n_blocks = len(plan.norms)
-        n_matrices = len(parameters) - 2 * n_blocks
-        matrices, scales = parameters[:n_matrices], parameters[n_matrices : n_matrices + n_blocks]
-        biases = parameters[n_matrices + n_blocks :]
-        # An alpha step takes no gradient of matrices, so it need not keep what goes into them.
-        keeps_inputs = any(ctx.needs_input_grad[2 : 2 + n_matrices]) or any(
-            s is not None for s in scales[:-1]
+        n = len(parameters) - 2 * n_blocks
+        matrices, scales, biases = (
+            parameters[:n],
+            list(parameters[n : n + n_blocks]),
+            parameters[n + n_blocks :],
         )
+        # An alpha step takes no gradient of matrices, so it need not keep what goes into them.
+        keeps_inputs = any(ctx.needs_input_grad[3 : 3 + n]) or any(s is not None for s in scales[:-1])
+        if weight is not None:
+            assert matrices[-1] is not None
+            # Laid out: PyTorch 2.13 gives a wrong input gradient for an expanded scale in channels_last memory.
+            scales[-1] = weight.expand(len(matrices[-1])).contiguous()
         inputs: list[Tensor | None] = []
         statistics: list[Tensor] = []
         shapes = []
-        rest = iter(matrices)
-        for number, (geometries, norm, scale, bias) in enumerate(zip(*plan, scales, biases, strict=True)):
+        for number, (geometries, norm) in enumerate(zip(*plan, strict=True)):
             for geometry in geometries:
+                matrix = matrices[len(inputs)]
+                assert matrix is not None
                 inputs.append(x if keeps_inputs else None)
                 shapes.append(x.shape)
-                matrix = next(rest)
-                assert matrix is not None
                 x = geometry.forward(x, matrix)
             before = x
             x, mean, rstd = torch.native_batch_norm(
-                before, scale, bias, norm.mean, norm.variance, norm.in_training, norm.momentum, norm.eps
+                before,
+                scales[number],
+                biases[number],
+                norm.mean,
+                norm.variance,
+                norm.in_training,
+                norm.momentum,
+                norm.eps,
             )
             statistics += [before, mean, rstd]
             if number < n_blocks - 1:
                 x.relu_()
-        ctx.plan, ctx.shapes, ctx.n_matrices = plan, shapes, n_matrices
+        ctx.plan, ctx.shapes, ctx.n_matrices = plan, shapes, n
         ctx.save_for_backward(*scales, *matrices, *inputs, *statistics)
         return x
 
@@ -214,8 +218,9 @@ class _Row(torch.autograd.Function):
         saved = ctx.saved_tensors  # once: a checkpoint computes them again
         scales, rest = saved[:n_blocks], saved[n_blocks:]
         matrices, inputs, statistics = rest[:n], rest[n : 2 * n], rest[2 * n :]
-        needs_x, needs = ctx.needs_input_grad[1], ctx.needs_input_grad[2:]
+        _, needs_x, needs_weight, *needs = ctx.needs_input_grad
         gradient = gradient.contiguous(memory_format=torch.channels_last)
+        d_weight: Tensor | None = None
         d_parameters: list[Tensor | None] = [None] * len(needs)
         index = n
         for number in reversed(range(n_blocks)):
@@ -226,16 +231,23 @@ class _Row(torch.autograd.Function):
                 behind = inputs[index] if inputs[index] is not None else before - zero.view(1, -1, 1, 1)
                 gradient = torch.ops.aten.threshold_backward(gradient, behind, 0)
             at_scale, at_bias = n + number, n + n_blocks + number
-            gradient, d_parameters[at_scale], d_parameters[at_bias] = _d_norm(
-                gradient, before, scales[number], (mean, rstd), norm, (needs[at_scale], needs[at_bias])
+            is_weighted = needs_weight and number == n_blocks - 1
+            needs_norm = needs[at_scale] or is_weighted, needs[at_bias]
+            gradient, d_scale, d_parameters[at_bias] = _d_norm(
+                gradient, before, scales[number], (mean, rstd), norm, needs_norm
             )
+            if is_weighted:
+                assert d_scale is not None
+                d_weight = d_scale.sum()
+            else:
+                d_parameters[at_scale] = d_scale
             for geometry in reversed(geometries):
                 index -= 1
                 if needs[index]:
                     d_parameters[index] = geometry.d_weight(gradient, inputs[index], matrices[index])
                 if index > 0 or needs_x:
                     gradient = geometry.d_x(gradient, ctx.shapes[index], matrices[index])
-        return None, gradient if needs_x else None, *d_parameters
+        return None, gradient if needs_x else None, d_weight, *d_parameters
 
 
 def _d_norm(

@@ -91,6 +91,7 @@ class GenomeNet(nn.Module):
         self.genotype = genotype
         self.macro = macro
         self.task = task
+        self._is_compiled = False
         stages = macro.stages(genotype.normal.n_nodes, genotype.reduce.n_nodes)
         # Not a weight: it comes with the class, not with a checkpoint.
         self.register_buffer("bases", torch.arange(N_BASES, dtype=torch.uint8), persistent=False)
@@ -167,7 +168,9 @@ class GenomeNet(nn.Module):
 
         So not where somebody listens to a module, where PyTorch translates, or in a precision it is not for.
         """
-        if x.device.type != "cpu" or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
+        if x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+            return False
+        if self._is_compiled or torch.compiler.is_compiling():
             return False
         return not any(
             module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
@@ -253,18 +256,22 @@ class GenomeNet(nn.Module):
             self.head.dropout.p = head
 
     def compile_parts(self, *, backend: str = "inductor") -> None:
-        """Let ``torch.compile`` translate each conv cell and one position of the recurrent cell, in place.
+        """Let ``torch.compile`` translate each conv cell, in place; from now on cells run as modules everywhere.
 
-        The parts, not the whole: one position is translated once instead of T times over, and names of parameters
-        stay as they are. Translation happens at the first calls; on a CPU it takes minutes.
+        The parts, not the whole: names of parameters stay as they are. The recurrent cell has a faster way of its
+        own; one with an activation of the user's is translated too, one position instead of T times over.
+        Translation happens at the first calls; on a CPU it takes minutes and gains nothing.
         """
+        self._is_compiled = True
         # Cells share their code, whose compiled forms PyTorch counts together: 8 in all, then it stops compiling.
         # They come in training and evaluation, with and without gradients and dropout, for several batch sizes.
         options = {"isolate_recompiles": True, "recompile_limit": 32}
         known = inspect.signature(torch.compile).parameters  # PyTorch 2.6 has neither
         options = {name: value for name, value in options.items() if name in known}
-        parts = [*self.cells] if self.recurrent is None else [*self.cells, self.recurrent]
+        is_plain = self.recurrent is not None and self.recurrent.families is None
+        parts = [*self.cells, self.recurrent] if is_plain else [*self.cells]
         for part in parts:
+            assert part is not None
             part.compile(backend=backend, **options)
 
 

@@ -26,8 +26,8 @@ GOLDENS = [(folder, name) for folder in (CONDENSED, FULL) for name in NAMES]
 WHOLE = ("eval/logits", "train/logits", "train/bce", "train/slow", "train/loss")
 OUTPUT_TOLERANCE = 1e-5
 FAST_STATE_TOLERANCE = 2e-5
-"""Of states in training mode: PyTorch's batch norm rounds twice as coarsely in channels_last memory, and six cells follow
-on one another; values up to 8 come into the recurrent cell. The published states are 4e-6 off double precision."""
+"""Of states in training mode: PyTorch's batch norm rounds twice as coarsely in channels_last memory, and six cells
+follow on one another; values up to 8 come into the recurrent cell. The published states are 4e-6 off float64."""
 GRADIENT_TOLERANCE = 1e-4
 CANCELLATION = 1e-6  # of the whole gradient's norm
 MASK = (1 << 64) - 1
