@@ -97,7 +97,7 @@ class ConvGeometry(NamedTuple):
         """Return the gradient of an ``x`` of this shape for that of the output."""
         n_sequences, channels, _, length = shape
         if self._is_pointwise(weight):
-            d_x = linear(_rows(gradient).flatten(0, 1), weight.squeeze(2).t().contiguous())
+            d_x = linear(_rows(gradient).flatten(0, 1), weight.squeeze(2).t())
             return _image(d_x, n_sequences, length, channels)
         if self._splits(weight):
             phases = self._phases(gradient)

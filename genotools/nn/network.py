@@ -18,6 +18,7 @@ from genotools.nn.channels_last import ConvGeometry, from_channels_last, to_chan
 from genotools.nn.conv_blocks import run_blocks
 from genotools.nn.conv_cell import ConvCellModule
 from genotools.nn.conv_cell_fast import run_cell
+from genotools.nn.dense import Dense
 from genotools.nn.node_value import NodeValue
 from genotools.nn.ops import stem
 from genotools.nn.recurrent_cell import INIT_RANGE, RecurrentCellModule
@@ -54,8 +55,8 @@ class Head(nn.Module):
         super().__init__()
         self.per_position = task.per_position
         self.dropout = nn.Dropout(macro.head_dropout)
-        self.hidden = nn.Linear(channels if task.per_position else n_positions * channels, macro.head_hidden)
-        self.output = nn.Linear(macro.head_hidden, task.n_outputs)
+        self.hidden = Dense(channels if task.per_position else n_positions * channels, macro.head_hidden)
+        self.output = Dense(macro.head_hidden, task.n_outputs)
         nn.init.uniform_(self.hidden.weight, -INIT_RANGE, INIT_RANGE)
         nn.init.zeros_(self.hidden.bias)
 

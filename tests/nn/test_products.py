@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from genotools.nn.dense import Dense
 from genotools.nn.products import linear, outer_product, packed_product, prefers_onednn
 
 
@@ -75,3 +76,20 @@ def test_two_processes_choose_alike() -> None:
     ]
     answers = {subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)}
     assert len(answers) == 1
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (2, 3, 7), (7,)])
+def test_dense_layers_equal_pytorchs_and_can_be_differentiated_twice(shape: tuple[int, ...]) -> None:
+    layer, x = Dense(7, 4), torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    other = torch.nn.Linear(7, 4)
+    other.load_state_dict(layer.state_dict())
+    ours, theirs = layer(x), other(x)
+    torch.testing.assert_close(ours, theirs)
+    for mine, right in zip(
+        torch.autograd.grad(ours.square().sum(), [x, *layer.parameters()]),
+        torch.autograd.grad(theirs.square().sum(), [x, *other.parameters()]),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, right)
+    double = layer.double()
+    assert torch.autograd.gradgradcheck(lambda z: double(z).tanh(), x.detach().double().requires_grad_())
