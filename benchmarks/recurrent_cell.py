@@ -62,7 +62,10 @@ def set_up(way: str, mode: str, batch_size: int, length: int, hidden: int) -> St
     from genotools import GENOME_NAS
     from genotools.nn.recurrent_cell import RecurrentCellModule
     from genotools.nn.recurrent_unroll import PackedWeights, unroll_packed
+    from genotools.training.allocator import keep_freed_memory
 
+    if way == "fast":
+        keep_freed_memory()
     cell = RecurrentCellModule(GENOME_NAS.recurrent.sample(rng=np.random.default_rng(0)), hidden)
     x = torch.randn(length, batch_size, hidden, requires_grad=mode == "training")
     unroll = cell.unroll_plain if way == "plain" else cell.unroll
