@@ -128,6 +128,74 @@ def from_bed_command(
             )
 
 
+@app.command("from-deepsea")
+def from_deepsea_command(
+    output: Out,
+    train: Annotated[Path | None, typer.Option(help="train.mat, of either kind.", show_default=False)] = None,
+    valid: Annotated[Path | None, typer.Option(help="valid.mat.", show_default=False)] = None,
+    test: Annotated[Path | None, typer.Option(help="test.mat.", show_default=False)] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Names of the labels, one a line (predictor.names).", show_default=False),
+    ] = None,
+    channel_order: Annotated[
+        Literal["auto", "AGCT", "ACGT"], typer.Option(help="Bases of the channels; auto tells by rare CpG.")
+    ] = "auto",
+    both_strands: Annotated[
+        bool, typer.Option("--both-strands", help="Keep the half that is the other strand of the rest.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a conversion that was stopped.")
+    ] = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Convert DeepSEA's MATLAB files (v7.3 or v5) to a store, streamed; a sample of rows is compared at the end."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from genotools.cli._resume import resume_hint
+    from genotools.data.from_deepsea import from_deepsea
+
+    given = {"train": train, "valid": valid, "test": test}
+    sources = {split: path for split, path in given.items() if path is not None}
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("rows"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("eta"),
+        TimeRemainingColumn(),
+    )
+    with resume_hint(), Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("rows", total=None)
+        summary = from_deepsea(
+            sources,
+            output,
+            names_path=labels,
+            channel_order=None if channel_order == "auto" else channel_order,
+            keep_both_strands=both_strands,
+            resume=resume,
+            force=force,
+            on_rows=lambda n_done, n_rows: bar.update(task, completed=n_done, total=n_rows),
+            on_message=lambda message: console.print(message, highlight=False, markup=False),
+        )
+    if as_json:
+        _print_json(summary.to_json())
+        return
+    n_bytes = summary.path.stat().st_size
+    rows = ", ".join(f"{split} {n:,}" for split, n in summary.n_rows.items())
+    _print_lines(
+        [
+            f"rows           {rows}",
+            f"windows        {summary.length:,} bp, {summary.n_labels} labels",
+            f"source order   {summary.channel_order}",
+            f"verified       {summary.n_verified:,} rows against the source",
+            f"Wrote {summary.path} ({n_bytes:,} bytes), {summary.digest}.",
+        ]
+    )
+
+
 @app.command("demo")
 def demo_command(output: Out, force: Force = False, as_json: Json = False) -> None:
     """Write the store of the embedded yeast genome and its annotation."""

@@ -1,7 +1,13 @@
-"""Writing a sequence store, block by block, in one step."""
+"""Writing a sequence store, block by block: in one step, or so that a killed conversion goes on.
+
+A store in the making lies in ``NAME.partial``, beside it what is known of how far it is. Its datasets have their
+place in the file from the beginning, so that a kill at any moment leaves an HDF5 file that can be written on.
+"""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,9 +27,9 @@ from genotools.data._layout import (
 )
 from genotools.data.encoding import UNKNOWN
 from genotools.errors import DataError
-from genotools.files import check_output, replacing, to_json
+from genotools.files import check_output, read_json, replacing, to_json, write_json
 
-__all__ = ["RowSource", "write_store"]
+__all__ = ["RowSource", "write_store", "write_store_resumably"]
 
 _BLOCK_ROWS = 8192
 
@@ -82,6 +88,93 @@ def write_store(
         If shapes do not agree, a code exceeds 4, a label exceeds 1, or the disk is full.
     """
     path = check_output(path, force=force)
+    rest = _rest_of(path, codes, labels, names, groups, splits, contig_names, contigs, starts, provenance)
+    with replacing(path) as temporary, _named_faults(path):
+        unknown = _Unknown(None)
+        places = _reserve(temporary, rest)
+        _write_blocks(path, codes, labels, temporary, places, unknown)
+        return _write_rest(temporary, replace(rest, unknown=unknown.read()))
+
+
+def write_store_resumably(
+    path: Path | str,
+    *,
+    codes: RowSource,
+    labels: RowSource,
+    names: Sequence[str],
+    splits: NDArray[np.integer[Any]],
+    provenance: Mapping[str, object],
+    identity: Mapping[str, object],
+    resume: bool = False,
+    force: bool = False,
+    on_rows: Callable[[int, int], None] = lambda n_done, n_rows: None,
+) -> str:
+    """Write a store that may take long; a store that was killed half-way ends byte for byte the same.
+
+    Parameters
+    ----------
+    path, codes, labels, names, splits, provenance, force
+        As in :func:`write_store`.
+    identity
+        JSON values that tell what is written from anything else; a store is gone on with only where they agree.
+    resume
+        Go on with what lies beside ``path``, if anything does.
+    on_rows
+        Called with rows done and rows in all after every block; may raise to stop.
+
+    Raises
+    ------
+    OutputExistsError, DataError
+        As :func:`write_store`; and if something half-done lies there and ``resume`` was not asked for, or it belongs
+        to other inputs.
+    """
+    path = check_output(path, force=force)
+    rest = _rest_of(path, codes, labels, names, None, splits, (), None, None, provenance)
+    partial = _Partial(path, identity)
+    first = partial.begin(resume=resume)
+    unknown = _Unknown(partial.unknown, n_known=partial.n_unknown)
+
+    def keep(n_done: int) -> None:
+        partial.save(n_done, unknown.flush())
+        on_rows(n_done, len(splits))
+
+    with partial.discarded_if_wrong(), _named_faults(path):
+        places = _places(partial.data) if first else _reserve(partial.data, rest)
+        _write_blocks(path, codes, labels, partial.data, places, unknown, first=first, on_block=keep)
+        digest = _write_rest(partial.data, replace(rest, unknown=unknown.read()))
+    partial.finish()
+    return digest
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """All of a store but its bases and labels."""
+
+    n_rows: int
+    length: int
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    contig_names: tuple[str, ...]
+    contigs: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    splits: NDArray[np.uint8]
+    provenance: dict[str, Any]
+    unknown: NDArray[np.int64]
+
+
+def _rest_of(
+    path: Path,
+    codes: RowSource,
+    labels: RowSource,
+    names: Sequence[str],
+    groups: Sequence[str] | None,
+    splits: NDArray[np.integer[Any]],
+    contig_names: Sequence[str],
+    contigs: NDArray[np.integer[Any]] | None,
+    starts: NDArray[np.integer[Any]] | None,
+    provenance: Mapping[str, object],
+) -> _Rest:
+    """Return the rest of a store once everything is found to fit together."""
     n_rows = len(splits)
     groups = [""] * len(names) if groups is None else groups
     contigs = np.full(n_rows, -1) if contigs is None else contigs
@@ -90,56 +183,177 @@ def write_store(
         path, codes, labels, {"names": len(names), "groups": len(groups)}, [contigs, starts, splits]
     )
     _check_splits_and_contigs(path, splits, contigs, len(contig_names))
-    length = codes.shape[1]
+    return _Rest(
+        n_rows=n_rows,
+        length=codes.shape[1],
+        names=tuple(names),
+        groups=tuple(groups),
+        contig_names=tuple(contig_names),
+        contigs=contigs.astype(np.int32),
+        starts=starts.astype(np.int64),
+        splits=splits.astype(np.uint8),
+        provenance={**provenance, "channel_order": "ACGT", "genotools": genotools.__version__},
+        unknown=np.zeros(0, dtype=np.int64),
+    )
+
+
+@contextmanager
+def _named_faults(path: Path) -> Iterator[None]:
+    """Turn the system's faults, a full disk above all, into ones that name the store."""
     try:
-        with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-            bases_out = _dataset(file, "bases", (n_rows, bytes_for_bases(length)), "u1")
-            labels_out = _dataset(file, "labels", (n_rows, bytes_for_labels(len(names))), "u1")
-            unknown = _write_blocks(path, codes, labels, bases_out, labels_out)
-            contents = Contents(
-                length=length,
-                bases=bases_out,
-                unknown=unknown,
-                labels=labels_out,
-                names=tuple(names),
-                groups=tuple(groups),
-                contig_names=tuple(contig_names),
-                contigs=contigs.astype(np.int32),
-                starts=starts.astype(np.int64),
-                splits=splits.astype(np.uint8),
-                provenance={
-                    **provenance,
-                    "channel_order": "ACGT",
-                    "genotools": genotools.__version__,
-                },
-                digest="",
-            )
-            return _write_rest(file, contents)
+        yield
     except OSError as error:
         if error.errno is None:  # HDF5 refused, not the system
             raise
         raise DataError(f"{path}: it could not be written: {os.strerror(error.errno)}.") from error
 
 
+Places = Mapping[str, int]
+"""At which byte of the file a dataset begins."""
+
+
+def _reserve(path: Path, rest: _Rest) -> Places:
+    """Make the file, give bases and labels their place in it, and return where that is."""
+    shapes = {
+        "bases": (rest.n_rows, bytes_for_bases(rest.length)),
+        "labels": (rest.n_rows, bytes_for_labels(len(rest.names))),
+    }
+    with h5py.File(path, "w") as file:
+        for name, shape in shapes.items():
+            early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+            early.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+            file.create_dataset(name, shape=shape, dtype="u1", track_times=False, dcpl=early)
+    return _places(path)
+
+
+def _places(path: Path) -> Places:
+    with h5py.File(path, "r") as file:
+        return {name: file[name].id.get_offset() for name in ("bases", "labels") if file[name].size}
+
+
+class _Unknown:
+    """Places of unknown bases, ascending; in a file where they must survive a kill."""
+
+    def __init__(self, path: Path | None, *, n_known: int = 0) -> None:
+        self._path, self._fresh, self._blocks = path, list[NDArray[np.int64]](), list[NDArray[np.int64]]()
+        self._n_kept = n_known
+        if path is not None:
+            with path.open("ab") as file:
+                file.truncate(8 * n_known)
+
+    def add(self, places: NDArray[np.int64]) -> None:
+        self._fresh.append(places)
+
+    def flush(self) -> int:
+        """Put what was added into the file; return how many there are."""
+        fresh = np.concatenate([np.zeros(0, dtype=np.int64), *self._fresh])
+        self._fresh.clear()
+        self._n_kept += len(fresh)
+        if self._path is None:
+            self._blocks.append(fresh)
+        elif len(fresh):
+            with self._path.open("ab") as file:
+                file.write(fresh.astype("<i8").tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+        return self._n_kept
+
+    def read(self) -> NDArray[np.int64]:
+        self.flush()
+        if self._path is None:
+            return np.concatenate([np.zeros(0, dtype=np.int64), *self._blocks])
+        return np.fromfile(self._path, dtype="<i8").astype(np.int64)
+
+
+class _Partial:
+    """A store in the making: ``NAME.partial`` and, beside it, how far it is and its unknown bases so far."""
+
+    def __init__(self, path: Path, identity: Mapping[str, object]) -> None:
+        self._path = path
+        self.data = path.with_name(f"{path.name}.partial")
+        self._progress = path.with_name(f"{path.name}.partial.json")
+        self.unknown = path.with_name(f"{path.name}.partial.unknown")
+        self._identity = {**identity, "genotools": genotools.__version__}
+        self.n_unknown = 0
+
+    def begin(self, *, resume: bool) -> int:
+        """Return the rows that are done."""
+        if self.data.exists() and not resume:
+            raise DataError(f"{self.data} is half of a store: go on with --resume, or remove it.")
+        if not (self.data.exists() and self._progress.exists()):
+            self._remove()
+            return 0
+        progress = read_json(self._progress)
+        if not isinstance(progress, dict) or progress.get("identity") != self._identity:
+            raise DataError(f"{self.data} was begun from other files or with other options; remove it.")
+        self.n_unknown = int(progress["n_unknown"])
+        return int(progress["n_rows"])
+
+    def save(self, n_rows: int, n_unknown: int) -> None:
+        document = {"identity": self._identity, "n_rows": n_rows, "n_unknown": n_unknown}
+        write_json(self._progress, document)
+
+    @contextmanager
+    def discarded_if_wrong(self) -> Iterator[None]:
+        """Remove everything where the inputs turn out to be wrong; after a kill or on a full disk it stays."""
+        try:
+            yield
+        except DataError as error:
+            if not isinstance(error.__cause__, OSError):
+                self._remove()
+            raise
+
+    def finish(self) -> None:
+        """Give the store its name."""
+        with self.data.open("rb") as file:
+            os.fsync(file.fileno())
+        self.data.replace(self._path)
+        self._remove()
+
+    def _remove(self) -> None:
+        for path in (self.data, self._progress, self.unknown):
+            path.unlink(missing_ok=True)
+
+
 def _write_blocks(
-    path: Path, codes: RowSource, labels: RowSource, bases_out: h5py.Dataset, labels_out: h5py.Dataset
-) -> NDArray[np.int64]:
-    """Pack and write bases and labels; return the unknown bases as ``row * L + position``."""
+    path: Path,
+    codes: RowSource,
+    labels: RowSource,
+    data: Path,
+    places: Places,
+    unknown: _Unknown,
+    *,
+    first: int = 0,
+    on_block: Callable[[int], None] = lambda n_done: None,
+) -> None:
+    """Pack and write bases and labels from row ``first`` on; note the unknown bases as ``row * L + position``.
+
+    The bytes go to their places without HDF5, which is only opened before and after: so the file is the same however
+    often this was stopped.
+    """
     n_rows, length = codes.shape
-    unknown = [np.zeros(0, dtype=np.int64)]
-    for first in range(0, n_rows, _BLOCK_ROWS):
-        block = slice(first, min(first + _BLOCK_ROWS, n_rows))
-        block_codes, block_labels = codes[block], labels[block]
-        if block_codes.max(initial=0) > UNKNOWN:
-            raise DataError(f"{path}: base codes are 0 to 4, found {block_codes.max()} after row {first}.")
-        if block_labels.max(initial=0) > 1:
-            raise DataError(f"{path}: labels are 0 or 1, found {block_labels.max()} after row {first}.")
-        if bases_out.size:
-            bases_out[block] = _packed_bases(block_codes)
-        if labels_out.size:
-            labels_out[block] = np.packbits(block_labels, axis=1, bitorder="little")
-        unknown.append(np.flatnonzero(block_codes == UNKNOWN) + first * length)
-    return np.concatenate(unknown)
+    with data.open("r+b") as file:
+        for start in range(first, n_rows, _BLOCK_ROWS):
+            block = slice(start, min(start + _BLOCK_ROWS, n_rows))
+            block_codes, block_labels = codes[block], labels[block]
+            if block_codes.max(initial=0) > UNKNOWN:
+                raise DataError(
+                    f"{path}: base codes are 0 to 4, found {block_codes.max()} after row {start}."
+                )
+            if block_labels.max(initial=0) > 1:
+                raise DataError(f"{path}: labels are 0 or 1, found {block_labels.max()} after row {start}.")
+            packed = {
+                "bases": _packed_bases(block_codes),
+                "labels": np.packbits(block_labels, axis=1, bitorder="little"),
+            }
+            for name, place in places.items():
+                file.seek(place + start * packed[name].shape[1])
+                file.write(packed[name].tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+            unknown.add(np.flatnonzero(block_codes == UNKNOWN) + start * length)
+            on_block(block.stop)
 
 
 def _packed_bases(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -152,21 +366,26 @@ def _packed_bases(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return packed
 
 
-def _write_rest(file: h5py.File, contents: Contents) -> str:
-    for name in ("unknown", "contigs", "starts", "splits"):
-        array = getattr(contents, name)
-        _dataset(file, name, array.shape, array.dtype.newbyteorder("<"))[...] = array
-    for name in ("names", "groups", "contig_names"):
-        _write_texts(file, name, getattr(contents, name))
-    text = to_json(contents.provenance).encode()
-    file.create_dataset(
-        "provenance", data=text, dtype=h5py.string_dtype("utf-8", len(text)), track_times=False
-    )
-    digest = content_digest(contents)
-    file.attrs["format"] = FORMAT
-    file.attrs["version"] = VERSION
-    file.attrs["length"] = contents.length
-    file.attrs["digest"] = digest
+def _write_rest(path: Path, rest: _Rest) -> str:
+    """Add everything but bases and labels; return the digest."""
+    values = {field.name: getattr(rest, field.name) for field in fields(rest) if field.name != "n_rows"}
+    with h5py.File(path, "r+") as file:
+        for name in ("unknown", "contigs", "starts", "splits"):
+            array = values[name]
+            dtype = array.dtype.newbyteorder("<")
+            file.create_dataset(name, shape=array.shape, dtype=dtype, track_times=False)[...] = array
+        for name in ("names", "groups", "contig_names"):
+            _write_texts(file, name, values[name])
+        text = to_json(rest.provenance).encode()
+        file.create_dataset(
+            "provenance", data=text, dtype=h5py.string_dtype("utf-8", len(text)), track_times=False
+        )
+        contents = Contents(**values, bases=file["bases"], labels=file["labels"], digest="")
+        digest = content_digest(contents)
+        file.attrs["format"] = FORMAT
+        file.attrs["version"] = VERSION
+        file.attrs["length"] = rest.length
+        file.attrs["digest"] = digest
     return digest
 
 
@@ -174,10 +393,6 @@ def _write_texts(file: h5py.File, name: str, texts: Sequence[str]) -> None:
     encoded = [text.encode() for text in texts]
     dtype = h5py.string_dtype("utf-8", max([1, *map(len, encoded)]))
     file.create_dataset(name, data=np.array(encoded, dtype=dtype), track_times=False)
-
-
-def _dataset(file: h5py.File, name: str, shape: tuple[int, ...], dtype: Any) -> h5py.Dataset:
-    return file.create_dataset(name, shape=shape, dtype=dtype, track_times=False)
 
 
 def _check_shapes(
