@@ -7,7 +7,7 @@ from torch import Tensor
 
 from genotools.genotype.primitives import get_primitive
 
-__all__ = ["activate_each", "mixture", "mixture_slope", "tanh"]
+__all__ = ["activate_each", "mixture", "mixture_slope_", "tanh"]
 
 
 def activate_each(u: Tensor, ops: Sequence[str]) -> Tensor:
@@ -26,15 +26,14 @@ def mixture(values: Tensor, weight: Tensor) -> Tensor:
     return torch.bmm(weight.unsqueeze(1), values.flatten(2)).view(len(values), *values.shape[2:])
 
 
-def mixture_slope(u: Tensor, values: Tensor, weight: Tensor, ops: Sequence[str]) -> Tensor:
-    """Return the derivative of :func:`mixture` by ``u``, where ``values`` are the activations of ``u``."""
-    slopes = torch.empty_like(values)
-    for slope, value, op in zip(slopes.unbind(1), values.unbind(1), ops, strict=True):
-        if op in _SLOPE_INTO:
-            _SLOPE_INTO[op](value, slope)
+def mixture_slope_(u: Tensor, values: Tensor, weight: Tensor, ops: Sequence[str]) -> Tensor:
+    """Return the derivative of :func:`mixture` by ``u``; ``values``, its activations, become their slopes."""
+    for value, op in zip(values.unbind(1), ops, strict=True):
+        if op in _SLOPES:
+            _SLOPES[op](value)
         else:
-            slope.copy_(_slope_by_autograd(op, u))
-    return mixture(slopes, weight)
+            value.copy_(_slope_by_autograd(op, u))
+    return mixture(values, weight)
 
 
 def tanh(u: Tensor, out: Tensor | None = None) -> Tensor:
@@ -51,12 +50,12 @@ _INTO: Mapping[str, Callable[[Tensor, Tensor], object]] = {
     "relu": lambda u, out: torch.clamp_min(u, 0, out=out),
 }
 
-# Their derivatives, of the activation's value.
-_SLOPE_INTO: Mapping[str, Callable[[Tensor, Tensor], object]] = {
-    "tanh": lambda y, out: torch.addcmul(y.new_tensor(1), y, y, value=-1, out=out),
-    "identity": lambda y, out: out.fill_(1),
-    "sigmoid": lambda y, out: torch.addcmul(y, y, y, value=-1, out=out),
-    "relu": lambda y, out: torch.sign(y, out=out),
+# From an activation's value to its slope, in place.
+_SLOPES: Mapping[str, Callable[[Tensor], object]] = {
+    "tanh": lambda y: torch.addcmul(y.new_tensor(1), y, y, value=-1, out=y),
+    "identity": lambda y: y.fill_(1),
+    "sigmoid": lambda y: y.addcmul_(y, y, value=-1),
+    "relu": lambda y: y.sign_(),
 }
 
 

@@ -62,7 +62,8 @@ class PackedNetwork:
         self._cells = PackedCells(network)
         self._recurrent = None
         if network.recurrent is not None and network.recurrent.families is not None:
-            self._recurrent = PackedWeights(list(network.recurrent.weights), network.recurrent.families)
+            weights = [weight.clone() for weight in network.recurrent.weights]
+            self._recurrent = PackedWeights(weights, network.recurrent.families)
         self._hidden, self._output = _affine(network.head.hidden), _affine(network.head.output)
 
     @torch.inference_mode()
@@ -121,7 +122,7 @@ def _fold(convs: list[tuple[Tensor, ConvGeometry]], norm: nn.BatchNorm1d) -> lis
 
 
 def _affine(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
-    product, bias = packed_product(layer.weight.detach().t()), layer.bias.detach().clone()
+    product, bias = packed_product(layer.weight.detach().clone().t()), layer.bias.detach().clone()
     return lambda x: product(x).add_(bias)
 
 

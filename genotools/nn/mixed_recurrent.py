@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from genotools.nn.activation_mix import activate_each, mixture, mixture_slope, tanh
+from genotools.nn.activation_mix import activate_each, mixture, mixture_slope_, tanh
 from genotools.nn.live_ops import LiveEdge
 from genotools.nn.mixing import Mix
 from genotools.nn.products import outer_product, packed_product
@@ -191,7 +191,7 @@ class _Unroll(torch.autograd.Function):
             projection = from_hidden(masked(h, mask_h)).add_(from_input[position])
             gate, candidate = _open_gate(projection)
             projections.append(projection)
-            here[0], mean[0], rstd[0] = normalise(torch.lerp(h, tanh(candidate), gate))
+            normalise(torch.lerp(h, tanh(candidate), gate), here[0], mean[0], rstd[0])
             for node, (weight, total) in zip(plan.nodes, mixes, strict=True):
                 before = node.gather(here)  # (k, N, H)
                 projection = products[node.number - 1](masked(before, mask_h))
@@ -199,7 +199,7 @@ class _Unroll(torch.autograd.Function):
                 projections.append(projection)
                 mixed = mixture(activate_each(candidate, plan.ops), weight)
                 value = torch.lerp(before * total, mixed, gate).sum(0)
-                here[node.number], mean[node.number], rstd[node.number] = normalise(value)
+                normalise(value, here[node.number], mean[node.number], rstd[node.number])
             h = torch.mean(here[1:], 0, out=hidden[position])
             if not plan.keep:
                 projections.clear()
@@ -283,12 +283,13 @@ class _Backward:
         values = activate_each(candidate, self.plan.ops)
         d_mixed = d_value * gate
         d_kept = d_value - d_mixed
-        torch.mul(d_mixed, mixture_slope(candidate, values, weight, self.plan.ops), out=d_candidate)
         moved = mixture(values, weight).addcmul_(before, total, value=-1)
         torch.mul(moved.mul_(d_kept), gate, out=d_gate)
         if self.needs_mix:
-            shares = (values * d_mixed.unsqueeze(1)).sum((2, 3))
-            self.d_mix[self.plan.nodes[index].rows] += shares.add_((d_kept * before).sum((1, 2)).unsqueeze(1))
+            shares = torch.bmm(values.flatten(2), d_mixed.flatten(1).unsqueeze(2)).squeeze(2)
+            kept = torch.bmm(d_kept.flatten(1).unsqueeze(1), before.flatten(1).unsqueeze(2)).squeeze(2)
+            self.d_mix[self.plan.nodes[index].rows] += shares.add_(kept)
+        torch.mul(d_mixed, mixture_slope_(candidate, values, weight, self.plan.ops), out=d_candidate)
         through = masked(self.products[1 + index](d_projection), self.mask_h)
         return through.addcmul_(d_kept, total)
 
@@ -341,12 +342,21 @@ def _node_mix(mix: Tensor, node: Node) -> _NodeMix:
 
 def _normaliser(
     mean: Tensor | None, variance: Tensor | None, eps: float
-) -> Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]:
-    """Return what standardises ``(N, H)``: by its own statistics, or by the given ones."""
+) -> Callable[[Tensor, Tensor, Tensor, Tensor], object]:
+    """Return what standardises ``(N, H)`` by its own statistics or the given ones; results go where they belong."""
     if mean is None or variance is None:
-        return lambda x: torch.native_batch_norm(x, None, None, None, None, True, 0.0, eps)
+        standardise = torch.ops.aten.native_batch_norm.out
+        return lambda x, into, mean_into, rstd_into: standardise(
+            x, None, None, None, None, True, 0.0, eps, out=into, save_mean=mean_into, save_invstd=rstd_into
+        )
     rstd = (variance + eps).rsqrt()
-    return lambda x: ((x - mean) * rstd, mean, rstd)
+
+    def apply(x: Tensor, into: Tensor, mean_into: Tensor, rstd_into: Tensor) -> None:
+        torch.mul(x - mean, rstd, out=into)
+        mean_into.copy_(mean)
+        rstd_into.copy_(rstd)
+
+    return apply
 
 
 def _open_gate(projection: Tensor) -> tuple[Tensor, Tensor]:

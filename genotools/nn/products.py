@@ -34,7 +34,7 @@ def packed_product(weight: Tensor, dtype: torch.dtype | None = None) -> Product:
     """Return the function ``x -> x @ weight`` for ``x`` of shape ``(..., K)`` and ``weight`` ``(K, M)``.
 
     In float32 and bfloat16 on a CPU a large matrix is laid out once the way oneDNN wants it, at the cost of about one
-    product with 32 rows. The function keeps the numbers the matrix had. Not differentiable.
+    product with 32 rows; whether later changes of the matrix are seen is not said. Not differentiable.
 
     Parameters
     ----------

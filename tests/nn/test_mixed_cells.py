@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genotools.genotype import Macro, Primitive, primitives, register
-from genotools.nn.activation_mix import activate_each, mixture, mixture_slope
+from genotools.nn.activation_mix import activate_each, mixture, mixture_slope_
 from genotools.nn.channels_last import ConvGeometry, to_channels_last
 from genotools.nn.conv_blocks import blocks_of, run_blocks
 from genotools.nn.live_ops import NONE, LiveEdge
@@ -14,7 +14,6 @@ from genotools.nn.mixed_cell import MixedCell
 from genotools.nn.mixed_recurrent import MixedRecurrentCell
 from genotools.nn.mixing import Mix
 from genotools.nn.ops import conv_15, dil_conv_9, sep_conv_15
-from genotools.nn.products import outer_product, packed_product
 from genotools.nn.supernet_plain import PlainMixedCell, PlainMixedRecurrentCell
 
 
@@ -138,22 +137,4 @@ def test_activations_and_slopes_are_those_of_autograd(ops: tuple[str, ...]) -> N
     with torch.no_grad():
         values = activate_each(u, ops)
         assert torch.allclose(mixture(values, weight), expected)
-        assert torch.allclose(mixture_slope(u, values, weight, ops), slope)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_products_equal_matrix_multiplication(dtype: torch.dtype) -> None:
-    x, weight = random(3, 7, 20, dtype=dtype), random(20, 36, seed=1, dtype=dtype)
-    assert torch.allclose(packed_product(weight)(x), x @ weight, atol=1e-5)
-    assert torch.allclose(packed_product(weight.t())(x @ weight), x @ weight @ weight.t(), atol=1e-4)
-    gradient = random(21, 36, seed=2, dtype=dtype)
-    assert torch.allclose(outer_product(x.flatten(0, 1), gradient), x.flatten(0, 1).t() @ gradient, atol=1e-5)
-
-
-def test_a_packed_matrix_keeps_the_numbers_it_had() -> None:
-    weight = random(20, 36)
-    product, before, x = packed_product(weight), weight.clone(), random(3, 20, seed=1)
-    weight.zero_()
-    if torch.allclose(product(x), torch.zeros(3, 36)):
-        pytest.skip("this build of PyTorch cannot pack")
-    assert torch.allclose(product(x), x @ before, atol=1e-5)
+        assert torch.allclose(mixture_slope_(u, values, weight, ops), slope)
