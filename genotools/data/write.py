@@ -25,9 +25,10 @@ from genotools.data._layout import (
     bytes_for_labels,
     content_digest,
 )
+from genotools.data._partial import PartialStore, UnknownBases
 from genotools.data.encoding import UNKNOWN
 from genotools.errors import DataError
-from genotools.files import check_output, read_json, replacing, to_json, write_json
+from genotools.files import check_output, replacing, to_json
 
 __all__ = ["RowSource", "write_store", "write_store_resumably"]
 
@@ -90,7 +91,7 @@ def write_store(
     path = check_output(path, force=force)
     rest = _rest_of(path, codes, labels, names, groups, splits, contig_names, contigs, starts, provenance)
     with replacing(path) as temporary, _named_faults(path):
-        unknown = _Unknown(None)
+        unknown = UnknownBases(None)
         places = _reserve(temporary, rest)
         _write_blocks(path, codes, labels, temporary, places, unknown)
         return _write_rest(temporary, replace(rest, unknown=unknown.read()))
@@ -130,9 +131,9 @@ def write_store_resumably(
     """
     path = check_output(path, force=force)
     rest = _rest_of(path, codes, labels, names, None, splits, (), None, None, provenance)
-    partial = _Partial(path, identity)
+    partial = PartialStore(path, identity)
     first = partial.begin(resume=resume)
-    unknown = _Unknown(partial.unknown, n_known=partial.n_unknown)
+    unknown = UnknownBases(partial.unknown, n_known=partial.n_unknown)
 
     def keep(n_done: int) -> None:
         partial.save(n_done, unknown.flush())
@@ -232,97 +233,13 @@ def _places(path: Path) -> Places:
         return {name: file[name].id.get_offset() for name in ("bases", "labels") if file[name].size}
 
 
-class _Unknown:
-    """Places of unknown bases, ascending; in a file where they must survive a kill."""
-
-    def __init__(self, path: Path | None, *, n_known: int = 0) -> None:
-        self._path, self._fresh, self._blocks = path, list[NDArray[np.int64]](), list[NDArray[np.int64]]()
-        self._n_kept = n_known
-        if path is not None:
-            with path.open("ab") as file:
-                file.truncate(8 * n_known)
-
-    def add(self, places: NDArray[np.int64]) -> None:
-        self._fresh.append(places)
-
-    def flush(self) -> int:
-        """Put what was added into the file; return how many there are."""
-        fresh = np.concatenate([np.zeros(0, dtype=np.int64), *self._fresh])
-        self._fresh.clear()
-        self._n_kept += len(fresh)
-        if self._path is None:
-            self._blocks.append(fresh)
-        elif len(fresh):
-            with self._path.open("ab") as file:
-                file.write(fresh.astype("<i8").tobytes())
-                file.flush()
-                os.fsync(file.fileno())
-        return self._n_kept
-
-    def read(self) -> NDArray[np.int64]:
-        self.flush()
-        if self._path is None:
-            return np.concatenate([np.zeros(0, dtype=np.int64), *self._blocks])
-        return np.fromfile(self._path, dtype="<i8").astype(np.int64)
-
-
-class _Partial:
-    """A store in the making: ``NAME.partial`` and, beside it, how far it is and its unknown bases so far."""
-
-    def __init__(self, path: Path, identity: Mapping[str, object]) -> None:
-        self._path = path
-        self.data = path.with_name(f"{path.name}.partial")
-        self._progress = path.with_name(f"{path.name}.partial.json")
-        self.unknown = path.with_name(f"{path.name}.partial.unknown")
-        self._identity = {**identity, "genotools": genotools.__version__}
-        self.n_unknown = 0
-
-    def begin(self, *, resume: bool) -> int:
-        """Return the rows that are done."""
-        if self.data.exists() and not resume:
-            raise DataError(f"{self.data} is half of a store: go on with --resume, or remove it.")
-        if not (self.data.exists() and self._progress.exists()):
-            self._remove()
-            return 0
-        progress = read_json(self._progress)
-        if not isinstance(progress, dict) or progress.get("identity") != self._identity:
-            raise DataError(f"{self.data} was begun from other files or with other options; remove it.")
-        self.n_unknown = int(progress["n_unknown"])
-        return int(progress["n_rows"])
-
-    def save(self, n_rows: int, n_unknown: int) -> None:
-        document = {"identity": self._identity, "n_rows": n_rows, "n_unknown": n_unknown}
-        write_json(self._progress, document)
-
-    @contextmanager
-    def discarded_if_wrong(self) -> Iterator[None]:
-        """Remove everything where the inputs turn out to be wrong; after a kill or on a full disk it stays."""
-        try:
-            yield
-        except DataError as error:
-            if not isinstance(error.__cause__, OSError):
-                self._remove()
-            raise
-
-    def finish(self) -> None:
-        """Give the store its name."""
-        with self.data.open("rb") as file:
-            os.fsync(file.fileno())
-        self.data.replace(self._path)
-        self._remove()
-
-    def _remove(self) -> None:
-        for path in (self.data, self._progress, self.unknown):
-            path.unlink(missing_ok=True)
-
-
 def _write_blocks(
     path: Path,
     codes: RowSource,
     labels: RowSource,
     data: Path,
     places: Places,
-    unknown: _Unknown,
+    unknown: UnknownBases,
     *,
     first: int = 0,
     on_block: Callable[[int], None] = lambda n_done: None,

@@ -22,12 +22,14 @@ from genotools.nn.recurrent_unroll import PackedWeights, unroll_packed
 __all__ = ["PackedCells", "PackedNetwork", "fastest_inference", "weights_version"]
 
 
-def fastest_inference(network: GenomeNet) -> Callable[[Tensor], Tensor]:
+def fastest_inference(network: nn.Module) -> Callable[[Tensor], Tensor]:
     """Return what predicts as ``network`` in evaluation mode, and as fast as can be while its weights stay.
 
-    A :class:`PackedNetwork` on a CPU in float32, otherwise the network itself. In evaluation mode and without
-    gradients, which the caller sees to.
+    A :class:`PackedNetwork` of a network on a CPU in float32, otherwise the module itself. In evaluation mode and
+    without gradients, which the caller sees to.
     """
+    if not isinstance(network, GenomeNet):  # a path of a supernet, say
+        return network
     weight = network.head.output.weight
     return PackedNetwork(network) if (weight.device.type, weight.dtype) == ("cpu", torch.float32) else network
 
