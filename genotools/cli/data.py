@@ -24,7 +24,9 @@ _FEW = 5
 
 @app.command("inspect")
 def inspect_command(
-    file: Annotated[Path, typer.Argument(help="Store, FASTA, BED, HDF5, .npy or .npz.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(help="Store, FASTA, BED, .mat, HDF5, .npy or .npz.", show_default=False)
+    ],
     as_json: Json = False,
 ) -> None:
     """Say what FILE is: kind, shapes, names, first rows."""
@@ -194,6 +196,62 @@ def from_deepsea_command(
             f"Wrote {summary.path} ({n_bytes:,} bytes), {summary.digest}.",
         ]
     )
+
+
+@app.command("export")
+def export_command(
+    store: Annotated[Path, typer.Argument(help="Sequence store.", show_default=False)],
+    output: Out,
+    to: Annotated[
+        Literal["h5", "npz", "fasta"], typer.Option("--to", help="One-hot HDF5, numpy archive, FASTA.")
+    ],
+    split: Annotated[Literal["train", "valid", "test"] | None, typer.Option(help="These rows only.")] = None,
+    force: Force = False,
+) -> None:
+    """Write STORE as a file that other tools read."""
+    from genotools.data.export import export_store
+    from genotools.data.store import SequenceStore
+
+    with SequenceStore.open(store) as opened:
+        n_rows = export_store(opened, output, to, split=split, force=force)
+    _print_lines([f"Wrote {n_rows:,} rows to {output} ({output.stat().st_size:,} bytes)."])
+
+
+@app.command("merge")
+def merge_command(
+    stores: Annotated[list[Path], typer.Argument(help="Stores with the same labels.", show_default=False)],
+    output: Out,
+    allow_overlap: Annotated[
+        bool, typer.Option("--allow-overlap", help="Take held-out windows that overlap others.")
+    ] = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Write the rows of several STORES as one store; each keeps its splits."""
+    from genotools.data.merge import merge_stores
+
+    merge_stores(stores, output, allow_overlap=allow_overlap, force=force)
+    _report_store(output, as_json=as_json)
+
+
+@app.command("split")
+def split_command(
+    store: Annotated[Path, typer.Argument(help="Sequence store.", show_default=False)],
+    output: Out,
+    test_chroms: Annotated[
+        list[str] | None, typer.Option(help="Contigs of the test split, comma-separated.")
+    ] = None,
+    valid_chroms: Annotated[list[str] | None, typer.Option(help="Contigs of the validation split.")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Write STORE with other contigs held out."""
+    from genotools.data.merge import split_store
+
+    split_store(
+        store, output, valid_contigs=_contigs(valid_chroms), test_contigs=_contigs(test_chroms), force=force
+    )
+    _report_store(output, as_json=as_json)
 
 
 @app.command("demo")

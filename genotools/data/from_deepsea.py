@@ -19,7 +19,14 @@ from genotools.data.store import SequenceStore
 from genotools.data.write import write_store_resumably
 from genotools.errors import DataError
 
-__all__ = ["CHANNEL_ORDERS", "DeepSeaSummary", "from_deepsea", "read_label_names"]
+__all__ = [
+    "CHANNEL_ORDERS",
+    "DeepSeaSummary",
+    "channel_order_of",
+    "from_deepsea",
+    "is_doubled",
+    "read_label_names",
+]
 
 CHANNEL_ORDERS = ("AGCT", "ACGT")
 """Orders that are told apart; the first one is DeepSEA's own."""
@@ -112,7 +119,7 @@ def from_deepsea(
         )
         for part in parts:
             part.table = _table_of(order)
-            if not keep_both_strands and _is_doubled(part.rows):
+            if not keep_both_strands and is_doubled(part.rows):
                 part.n_used = part.rows.n_rows // 2
                 on_message(f"{part.split}: rows {part.n_used:,} on are the other strand and left out")
         splits = np.repeat([SPLITS.index(part.split) for part in parts], [part.n_used for part in parts])
@@ -231,22 +238,33 @@ def _sampled(n_rows: int) -> list[slice]:
     return [slice(int(start), min(int(start) + SAMPLED_ROWS, n_rows)) for start in starts]
 
 
-def _found_order(rows: MatRows) -> str:
-    """Return the channel order in which CpG is the rare one of CpG and GpC."""
-    counts = np.zeros((2,), dtype=np.int64)  # channel 1 before 2, and 2 before 1
+def channel_order_of(rows: MatRows) -> str | None:
+    """Return the channel order in which CpG is the rare one of CpG and GpC; None where neither is rare."""
+    first, second = _middle_pairs(rows)
+    if first < CPG_RATIO * second:
+        return "ACGT"
+    return "AGCT" if second < CPG_RATIO * first else None
+
+
+def _middle_pairs(rows: MatRows) -> tuple[int, int]:
+    """Return how often channel 1 comes before channel 2, and 2 before 1, in a sample."""
+    counts = np.zeros((2,), dtype=np.int64)
     for block in _sampled(rows.n_rows):
         channels = rows.codes(block)
         before, after = channels[:, :-1], channels[:, 1:]
         counts += [((before == 1) & (after == 2)).sum(), ((before == 2) & (after == 1)).sum()]
-    first, second = counts.tolist()
-    if first < CPG_RATIO * second:
-        return "ACGT"
-    if second < CPG_RATIO * first:
-        return "AGCT"
-    raise DataError(
-        f"{rows.path}: the order of the channels is not to be told: neither of their middle ones is rare before the "
-        f"other ({first:,} and {second:,} times). Give it with --channel-order AGCT (DeepSEA's) or ACGT."
-    )
+    return int(counts[0]), int(counts[1])
+
+
+def _found_order(rows: MatRows) -> str:
+    order = channel_order_of(rows)
+    if order is None:
+        first, second = _middle_pairs(rows)
+        raise DataError(
+            f"{rows.path}: the order of the channels is not to be told: neither of their middle ones is rare before "
+            f"the other ({first:,} and {second:,} times). Give it with --channel-order AGCT (DeepSEA's) or ACGT."
+        )
+    return order
 
 
 def _table_of(order: str) -> NDArray[np.uint8]:
@@ -256,7 +274,7 @@ def _table_of(order: str) -> NDArray[np.uint8]:
     return np.array([*(BASES.index(base) for base in order), UNKNOWN], dtype=np.uint8)
 
 
-def _is_doubled(rows: MatRows) -> bool:
+def is_doubled(rows: MatRows) -> bool:
     """Return whether the second half is the other strand of the first, with the same labels."""
     half = rows.n_rows // 2
     if rows.n_rows % 2 or half == 0:

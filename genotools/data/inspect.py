@@ -1,4 +1,4 @@
-"""What a file is: sequence store, FASTA, BED, other HDF5, or numpy archive, by its content and not its name."""
+"""What a file is: store, FASTA, BED, DeepSEA's MATLAB, other HDF5, or numpy archive, by content and not by name."""
 
 import zipfile
 from dataclasses import dataclass, field
@@ -13,14 +13,18 @@ from genotools.data._layout import SPLITS, is_store
 from genotools.data.bed import read_bed, read_text
 from genotools.data.encoding import decode
 from genotools.data.fasta import Fasta
+from genotools.data.from_deepsea import channel_order_of, is_doubled
+from genotools.data.mat import open_mat
+from genotools.data.mat5 import is_mat5, scan
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
 
 __all__ = ["FileReport", "inspect_file"]
 
-Kind = Literal["store", "hdf5", "npz", "npy", "fasta", "bed"]
+Kind = Literal["store", "mat", "hdf5", "npz", "npy", "fasta", "bed"]
 _N_PREVIEW = 5
 _PREVIEW_BP = 60
+_N_SAMPLED = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,8 @@ def inspect_file(path: Path | str) -> FileReport:
             return _hdf5(path)
         except OSError as error:
             raise DataError(f"{path}: the HDF5 file is damaged or cut off ({error}).") from error
+    if is_mat5(path):
+        return _mat(path) or _mat_arrays(path)
     if head.startswith(b"\x93NUMPY"):
         return _npy(path)
     if zipfile.is_zipfile(path):
@@ -80,7 +86,7 @@ def inspect_file(path: Path | str) -> FileReport:
 def _hdf5(path: Path) -> FileReport:
     with h5py.File(path, "r") as file:
         if not is_store(file):
-            return _other_hdf5(path, file)
+            return _mat(path) or _other_hdf5(path, file)
     with SequenceStore.open(path) as store:
         rows = np.arange(min(len(store), _N_PREVIEW))
         where = store.coordinates(rows)
@@ -108,6 +114,47 @@ def _hdf5(path: Path) -> FileReport:
             ),
             preview=tuple(preview),
         )
+
+
+def _mat(path: Path) -> FileReport | None:
+    """Return what DeepSEA-like windows and labels there are; None where the arrays are others."""
+    try:
+        rows = open_mat(path)
+    except DataError:
+        return None
+    try:
+        order = channel_order_of(rows)
+        sample = slice(0, min(rows.n_rows, _N_SAMPLED))
+        rate = float(rows.labels(sample).mean()) if rows.n_labels and rows.n_rows else float("nan")
+        shown = order or "AGCT"
+        preview = rows.codes(slice(0, min(rows.n_rows, _N_PREVIEW)))[:, :_PREVIEW_BP]
+        letters = np.frombuffer(f"{shown}N".encode(), dtype=np.uint8)
+        return FileReport(
+            path=path,
+            kind="mat",
+            title=f"MATLAB file ({rows.kind}) of {rows.n_rows:,} one-hot windows of {rows.length:,} bp with "
+            f"{rows.n_labels} labels",
+            facts={
+                "channel order": order or "not to be told; the preview takes DeepSEA's, AGCT",
+                "strands": "second half is the other strand" if is_doubled(rows) else "one",
+                "rows": rows.layout,
+                f"labels set, first {sample.stop:,} rows": f"{rate:.2%}",
+            },
+            preview=tuple(letters[row].tobytes().decode() for row in preview),
+        )
+    finally:
+        rows.close()
+
+
+def _mat_arrays(path: Path) -> FileReport:
+    arrays = scan(path)
+    return FileReport(
+        path=path,
+        kind="mat",
+        title=f"MATLAB v5 file with {len(arrays)} numeric arrays, not windows and labels",
+        columns=("array", "shape", "dtype"),
+        parts=tuple((array.name, str(array.shape), str(array.dtype)) for array in arrays),
+    )
 
 
 def _other_hdf5(path: Path, file: h5py.File) -> FileReport:

@@ -41,6 +41,8 @@ class MatRows(Protocol):
     """Windows and labels of one file, a range of rows at a time."""
 
     path: Path
+    kind: str
+    layout: str
     n_rows: int
     length: int
     n_labels: int
@@ -104,6 +106,8 @@ def _find(path: Path, shapes: dict[str, tuple[int, ...]], *, channel_axis: int, 
 class _Mat73:
     """A v7.3 file: rows are the last axis, so blocks of rows are read in one go."""
 
+    kind, layout = "v7.3", "last axis"
+
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
@@ -159,6 +163,8 @@ class _Mat73:
 
 class _Mat5:
     """A v5 file: its columns are walked along once and packed in memory, 2 bits a base and 1 a label."""
+
+    kind, layout = "v5", "first axis"
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from genotools.cli.data import app
-from genotools.data.encoding import reverse_complement
+from genotools.data.encoding import decode, reverse_complement
 from genotools.data.from_deepsea import from_deepsea, read_label_names
+from genotools.data.inspect import inspect_file
 from genotools.data.mat import open_mat
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError, OutputExistsError
@@ -276,3 +277,27 @@ def test_the_command_says_what_it_found(tmp_path: Path) -> None:
         app, ["from-deepsea", "--train", str(path), "-o", str(output), "--force", "--json"]
     )
     assert json.loads(again.stdout)["n_rows"] == {"train": 300}
+
+
+def test_inspection_tells_kind_order_strands_and_rates(tmp_path: Path) -> None:
+    codes, labels = doubled(*human_like(300, seed=0))
+    for path, kind in (
+        (write_v73(tmp_path / "t.mat", codes, labels), "v7.3"),
+        (write_v5(tmp_path / "v.mat", codes, labels), "v5"),
+    ):
+        report = inspect_file(path)
+        assert report.kind == "mat"
+        assert report.title == f"MATLAB file ({kind}) of 600 one-hot windows of 53 bp with 11 labels"
+        assert report.facts["channel order"] == "AGCT"
+        assert report.facts["strands"] == "second half is the other strand"
+        assert report.facts["labels set, first 600 rows"] == f"{labels.mean():.2%}"
+        assert report.preview[0] == decode(codes[0])
+
+
+def test_inspection_lists_the_arrays_of_other_v5_files(tmp_path: Path) -> None:
+    scipy.io.savemat(
+        tmp_path / "o.mat", {"a": np.zeros((2, 30)), "text": "hello", "b": np.ones((4, 5), np.int16)}
+    )
+    report = inspect_file(tmp_path / "o.mat")
+    assert report.title == "MATLAB v5 file with 2 numeric arrays, not windows and labels"
+    assert [part[:2] for part in report.parts] == [("a", "(2, 30)"), ("b", "(4, 5)")]
