@@ -1,7 +1,7 @@
 """Genome sequences and labels as arrays: encoding, the sequence store, FASTA and BED, building and loading.
 
-Everything that is read (FASTA, BED, DeepSEA's MATLAB files) goes once into a :class:`SequenceStore`; from there only ``uint8`` base
-codes and bit-packed labels travel. Nothing in this room imports PyTorch.
+Everything that is read (FASTA, BED, DeepSEA's MATLAB files) goes once into a :class:`SequenceStore`; from there only
+``uint8`` base codes and bit-packed labels travel. Nothing in this room imports PyTorch.
 """
 
 from genotools.data.bed import Intervals, Regions, read_bed
