@@ -1,25 +1,24 @@
 """``genotools data``: look at files of sequences, make stores, count what is in them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from genotools.cli._data_output import (
+    print_json,
+    print_lines,
+    print_stats,
+    print_table,
+    report_build,
+    report_store,
+)
 from genotools.cli._options import Force, Json, Out
 from genotools.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from genotools.data.build import BuildSummary
-    from genotools.data.stats import StoreStats
 
 __all__ = ["app"]
 
 app = typer.Typer(name="data", help="Sequence stores: look, build, count.", no_args_is_help=True)
-
-_MANY = 20  # of a longer list the ends are printed
-_FEW = 5
 
 
 @app.command("inspect")
@@ -34,13 +33,13 @@ def inspect_command(
 
     report = inspect_file(file)
     if as_json:
-        _print_json(report.to_json())
+        print_json(report.to_json())
         return
     lines = [f"{report.path}: {report.title}", *(f"{name}: {value}" for name, value in report.facts.items())]
-    _print_lines(lines)
+    print_lines(lines)
     if report.parts:
-        _print_table(report.columns, report.parts)
-    _print_lines(report.preview)
+        print_table(report.columns, report.parts)
+    print_lines(report.preview)
 
 
 @app.command("stats")
@@ -55,9 +54,9 @@ def stats_command(
     with SequenceStore.open(store) as opened:
         stats = store_stats(opened)
     if as_json:
-        _print_json(stats.to_json())
+        print_json(stats.to_json())
     else:
-        _print_stats(stats)
+        print_stats(stats)
 
 
 @app.command("from-bed")
@@ -98,6 +97,26 @@ def from_bed_command(
         float,
         typer.Option(min=0, max=1, help="Largest share of unknown bases in a window, contig ends included."),
     ] = 0.0,
+    valid_regions: Annotated[
+        Path | None,
+        typer.Option(help="BED; windows inside are for validation, those across its bounds left out."),
+    ] = None,
+    test_regions: Annotated[Path | None, typer.Option(help="BED; the same for the test split.")] = None,
+    max_shared_kmers: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Leave out held-out windows that share more of their 32-mers with training."
+        ),
+    ] = 1.0,
+    min_signal: Annotated[
+        float | None, typer.Option(help="Least signal of a peak, column 7 of narrowPeak.")
+    ] = None,
+    point_peaks: Annotated[
+        Literal["centre", "summit"] | None, typer.Option(help="One base of each peak instead of all.")
+    ] = None,
+    exact_contigs: Annotated[
+        bool, typer.Option("--exact-contigs", help="chr1, 1 and chrI are three contigs, not one.")
+    ] = False,
     genome: Annotated[str | None, typer.Option(help="Name of the assembly, for the record.")] = None,
     force: Force = False,
     as_json: Json = False,
@@ -118,11 +137,23 @@ def from_bed_command(
         valid_contigs=_contigs(valid_chroms),
         exclude_contigs=_contigs(exclude),
         max_unknown=max_unknown,
+        max_shared_kmers=max_shared_kmers,
     )
+    regions = {"valid": valid_regions, "test": test_regions}
     summary = from_bed(
-        fasta, peaks, output, recipe=recipe, exclude_regions=exclude_regions, genome=genome, force=force
+        fasta,
+        peaks,
+        output,
+        recipe=recipe,
+        exclude_regions=exclude_regions,
+        split_regions={split: path for split, path in regions.items() if path is not None},
+        min_signal=min_signal,
+        point=point_peaks,
+        exact_contigs=exact_contigs,
+        genome=genome,
+        force=force,
     )
-    _report_build(summary, as_json=as_json)
+    report_build(summary, as_json=as_json)
     for split, option in (("valid", "--valid-chroms"), ("test", "--test-chroms")):
         if not summary.n_rows.get(split):
             typer.echo(
@@ -183,11 +214,11 @@ def from_deepsea_command(
             on_message=lambda message: console.print(message, highlight=False, markup=False),
         )
     if as_json:
-        _print_json(summary.to_json())
+        print_json(summary.to_json())
         return
     n_bytes = summary.path.stat().st_size
     rows = ", ".join(f"{split} {n:,}" for split, n in summary.n_rows.items())
-    _print_lines(
+    print_lines(
         [
             f"rows           {rows}",
             f"windows        {summary.length:,} bp, {summary.n_labels} labels",
@@ -214,7 +245,7 @@ def export_command(
 
     with SequenceStore.open(store) as opened:
         n_rows = export_store(opened, output, to, split=split, force=force)
-    _print_lines([f"Wrote {n_rows:,} rows to {output} ({output.stat().st_size:,} bytes)."])
+    print_lines([f"Wrote {n_rows:,} rows to {output} ({output.stat().st_size:,} bytes)."])
 
 
 @app.command("merge")
@@ -231,7 +262,7 @@ def merge_command(
     from genotools.data.merge import merge_stores
 
     merge_stores(stores, output, allow_overlap=allow_overlap, force=force)
-    _report_store(output, as_json=as_json)
+    report_store(output, as_json=as_json)
 
 
 @app.command("split")
@@ -251,7 +282,7 @@ def split_command(
     split_store(
         store, output, valid_contigs=_contigs(valid_chroms), test_contigs=_contigs(test_chroms), force=force
     )
-    _report_store(output, as_json=as_json)
+    report_store(output, as_json=as_json)
 
 
 @app.command("demo")
@@ -260,7 +291,7 @@ def demo_command(output: Out, force: Force = False, as_json: Json = False) -> No
     from genotools.data.demo import write_demo_store
 
     summary = write_demo_store(output, force=force)
-    _report_store(output, as_json=as_json)
+    report_store(output, as_json=as_json)
     for label, reason in summary.dropped.items():
         typer.echo(f"Left out {label}: {reason}", err=True)
     typer.echo(f"Bins of held-out chromosomes left out as repeats: {summary.n_repeat_bins:,}.", err=True)
@@ -278,100 +309,3 @@ def _overlap(text: str) -> float:
 
 def _contigs(values: list[str] | None) -> tuple[str, ...]:
     return tuple(name.strip() for value in values or [] for name in value.split(",") if name.strip())
-
-
-def _report_build(summary: "BuildSummary", *, as_json: bool) -> None:
-    from genotools.data.stats import store_stats
-    from genotools.data.store import SequenceStore
-
-    with SequenceStore.open(summary.path) as store:
-        stats = store_stats(store)
-    if as_json:
-        built = {
-            "path": str(summary.path),
-            "digest": summary.digest,
-            "dropped_bins": dict(summary.dropped_bins),
-            "dropped_labels": dict(summary.dropped_labels),
-        }
-        _print_json({**built, **stats.to_json()})
-        return
-    _print_stats(stats)
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in summary.dropped_bins.items() if count)
-    notes = [f"Bins left out: {reasons or 'none'}."]
-    if summary.dropped_labels:
-        names = ", ".join(f"{name} ({count})" for name, count in list(summary.dropped_labels.items())[:_FEW])
-        more = ", ..." if len(summary.dropped_labels) > _FEW else ""
-        notes.append(f"Labels left out for few positive bins: {len(summary.dropped_labels)}: {names}{more}.")
-    _print_lines([*notes, f"Wrote {summary.path} ({summary.path.stat().st_size:,} bytes), {summary.digest}."])
-
-
-def _report_store(path: Path, *, as_json: bool) -> None:
-    from genotools.data.stats import store_stats
-    from genotools.data.store import SequenceStore
-
-    with SequenceStore.open(path) as store:
-        stats, digest = store_stats(store), store.digest
-    if as_json:
-        _print_json({"path": str(path), "digest": digest, **stats.to_json()})
-        return
-    _print_stats(stats)
-    _print_lines([f"Wrote {path} ({path.stat().st_size:,} bytes), {digest}."])
-
-
-def _print_stats(stats: "StoreStats") -> None:
-    columns = ("split", "rows", "labels a row", "GC", "unknown", "labels without positives")
-    rows = [
-        (
-            split,
-            f"{part.n_rows:,}",
-            f"{part.labels_per_row:.2f}" if part.n_rows else "",
-            f"{part.gc_share:.3f}" if part.n_rows else "",
-            f"{part.unknown_share:.2%}" if part.n_rows else "",
-            str(len(stats.labels_without_positives(split))),
-        )
-        for split, part in stats.splits.items()
-    ]
-    _print_table(columns, rows)
-    order = sorted(
-        range(len(stats.names)),
-        key=lambda label: -sum(part.positives[label] for part in stats.splits.values()),
-    )
-    labels = [
-        (
-            stats.names[label],
-            stats.groups[label],
-            *(
-                f"{part.positives[label]:,} ({part.rates[label]:.2%})" if part.n_rows else ""
-                for part in stats.splits.values()
-            ),
-        )
-        for label in order
-    ]
-    _print_table(("label", "group", *stats.splits), labels)
-
-
-def _print_table(columns: tuple[str, ...], rows: "Sequence[tuple[str | int, ...]]") -> None:
-    """Print a table to stdout; of a long one, the two ends. Names are text, never markup."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    shown = [*rows[:_FEW], ("...",), *rows[-_FEW:]] if len(rows) > _MANY else rows
-    for row in shown:
-        table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else cell) for cell in row))
-    console = Console()
-    console.print(table)
-    if len(rows) > _MANY:
-        console.print(f"({len(rows):,} in all; --json lists them)", highlight=False)
-
-
-def _print_lines(lines: "Iterable[str]") -> None:
-    for line in lines:
-        typer.echo(line)
-
-
-def _print_json(value: object) -> None:
-    from genotools.files import to_json
-
-    typer.echo(to_json(value), nl=False)

@@ -5,14 +5,21 @@ import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genotools.data.contig_names import ContigNames
 from genotools.data.fasta import near_names
 from genotools.errors import DataError
 
-__all__ = ["Intervals", "Regions", "read_bed", "read_text"]
+__all__ = ["POINT_PEAKS", "Intervals", "PointPeak", "Regions", "read_bed", "read_text"]
+
+PointPeak = Literal["centre", "summit"]
+POINT_PEAKS = get_args(PointPeak)
+SIGNAL, SUMMIT = 6, 9
+"""Columns of narrowPeak, from 0."""
 
 #: Intervals by contig: ``(n, 2)`` int64 arrays of 0-based half-open start and end.
 Intervals = Mapping[str, NDArray[np.int64]]
@@ -57,8 +64,11 @@ def read_bed(
     contigs: Mapping[str, int] | None = None,
     unchecked: Collection[str] = (),
     with_names: bool = False,
+    aliases: ContigNames | None = None,
+    min_signal: float | None = None,
+    point: PointPeak | None = None,
 ) -> Regions:
-    """Read BED or narrowPeak (the first three or four columns of it).
+    """Read BED or narrowPeak.
 
     Header lines (``#``, ``track``, ``browser``), blank lines and CRLF are accepted; columns are separated by
     tabs, or by blanks where a line has no tab.
@@ -73,6 +83,13 @@ def read_bed(
         Contigs that may be missing from ``contigs``, since they will be left out.
     with_names
         Whether column 4 must be there and not empty.
+    aliases
+        Contigs are found under other names too, and called by the genome's.
+    min_signal
+        Leave out records whose column 7 (narrowPeak's signal) is below this.
+    point
+        Take one base of each record instead of all: its ``centre``, or its ``summit``, which is its start plus column
+        10 of narrowPeak (-1 there: no summit, the centre).
 
     Raises
     ------
@@ -81,11 +98,16 @@ def read_bed(
         at most 20 shown, each with its number).
     """
     path = Path(path)
-    reader = _Reader(contigs, frozenset(unchecked), with_names=with_names)
+    reader = _Reader(contigs, frozenset(unchecked), with_names=with_names, aliases=aliases)
+    reader.min_signal, reader.point = min_signal, point
     for number, line in read_text(path):
         reader.take(number, line)
     if reader.faults:
         raise DataError.from_faults(path, reader.faults)
+    if not reader.contigs and reader.n_weak:
+        raise DataError(
+            f"{path}: none of its {reader.n_weak:,} records has a signal of {min_signal} or more."
+        )
     if not reader.contigs:
         raise DataError(f"{path}: no record in it, BED lines (contig, start, end) were expected.")
     return Regions(
@@ -115,26 +137,62 @@ class _Reader:
     """Collects records and faults line by line."""
 
     def __init__(
-        self, known: Mapping[str, int] | None, unchecked: frozenset[str], *, with_names: bool
+        self,
+        known: Mapping[str, int] | None,
+        unchecked: frozenset[str],
+        *,
+        with_names: bool,
+        aliases: ContigNames | None,
     ) -> None:
-        self.known, self.unchecked, self.with_names = known, unchecked, with_names
+        self.known, self.unchecked, self.with_names, self.aliases = known, unchecked, with_names, aliases
+        self.min_signal: float | None = None
+        self.point: PointPeak | None = None
         self.contigs: list[str] = []
         self.bounds: list[tuple[int, int]] = []
         self.names: list[str] = []
         self.faults: list[str] = []
+        self.n_weak = 0
 
     def take(self, number: int, line: str) -> None:
         if not line.strip() or line.startswith(_HEADERS):
             return
         fields = line.split("\t") if "\t" in line else line.split()
-        fault = self._fault(fields)
+        if self.aliases is not None:
+            fields[0] = self.aliases.find(fields[0]) or fields[0]
+        fault = self._fault(fields) or self._fault_of_peak(fields)
         if fault:
             self.faults.append(f"line {number}: {fault}")
             return
+        if self.min_signal is not None and float(fields[SIGNAL]) < self.min_signal:
+            self.n_weak += 1
+            return
         self.contigs.append(fields[0])
-        self.bounds.append((int(fields[1]), int(fields[2])))
+        self.bounds.append(self._bounds(fields))
         if len(fields) > 3:
             self.names.append(fields[3].strip())
+
+    def _bounds(self, fields: list[str]) -> tuple[int, int]:
+        start, end = int(fields[1]), int(fields[2])
+        if self.point is None:
+            return start, end
+        summit = int(fields[SUMMIT]) if self.point == "summit" else -1
+        base = start + summit if summit >= 0 else (start + end - 1) // 2
+        return base, base + 1
+
+    def _fault_of_peak(self, fields: list[str]) -> str | None:
+        """Return what is wrong with the columns that only narrowPeak has, where they are asked for."""
+        if self.min_signal is not None:
+            text = fields[SIGNAL] if len(fields) > SIGNAL else ""
+            try:
+                float(text)
+            except ValueError:
+                return f"column 7, the signal, is {text!r}, a number is needed for a minimum signal"
+        if self.point == "summit":
+            text = fields[SUMMIT] if len(fields) > SUMMIT else ""
+            width = int(fields[2]) - int(fields[1])
+            if not (text == "-1" or (text.isdecimal() and int(text) < width)):
+                return f"column 10, the summit, is {text!r}, -1 or a base of the peak of {width} bp is needed"
+        return None
 
     def _fault(self, fields: list[str]) -> str | None:
         if len(fields) < 3:

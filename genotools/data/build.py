@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from genotools.data._layout import SPLITS, bytes_for_labels
 from genotools.data.bed import Intervals
-from genotools.data.bins import overlap_by_bin, positive_bins
+from genotools.data.bins import merge_intervals, overlap_by_bin, positive_bins
 from genotools.data.encoding import UNKNOWN
 from genotools.data.fasta import near_names
 from genotools.data.recipe import BinRecipe
+from genotools.data.shared_kmers import shared_fraction
 from genotools.data.write import write_store
 from genotools.errors import DataError
 from genotools.files import check_output
@@ -49,6 +50,7 @@ def build_store(
     recipe: BinRecipe,
     provenance: Mapping[str, object],
     exclude_regions: Intervals | None = None,
+    split_regions: Mapping[str, Intervals] | None = None,
     force: bool = False,
 ) -> BuildSummary:
     """Cut contigs into windows, label them by tracks, and write a store.
@@ -69,6 +71,9 @@ def build_store(
         JSON object on the sources; the recipe is added under ``recipe``.
     exclude_regions
         Bins that share a base with one of these are left out.
+    split_regions
+        Regions of the splits ``valid`` and ``test``: windows inside one belong to its split, windows across its
+        bounds are left out. Contigs of a held-out split have none.
 
     Raises
     ------
@@ -82,6 +87,7 @@ def build_store(
     _check(contigs, tracks, recipe, exclude_regions or {})
     used = {name: codes for name, codes in contigs.items() if name not in recipe.exclude_contigs}
     grid = _Grid(used, recipe)
+    grid.assign(split_regions or {})
     eligible, dropped_bins = grid.eligible_bins(exclude_regions or {})
     marked = [grid.marked_bins(track.intervals, eligible) for track in tracks]
     kept = [index for index, bins in enumerate(marked) if bins.size >= max(recipe.min_positives, 1)]
@@ -96,21 +102,27 @@ def build_store(
     if recipe.keep == "any":
         chosen = np.unique(np.concatenate([marked[index] for index in kept]))
         dropped_bins["without a label"] = int(eligible.sum()) - chosen.size
+    if recipe.max_shared_kmers < 1:
+        n_before = chosen.size
+        chosen = grid.unread(chosen)
+        dropped_bins["32-mers of training windows"] = n_before - chosen.size
+        marked = [bins[np.isin(bins, chosen, assume_unique=True)] for bins in marked]
     windows = grid.windows(chosen)
+    splits = grid.split_of_bin[chosen]
     digest = write_store(
         output,
         codes=windows,
         labels=_PackedLabels(chosen, [marked[index] for index in kept]),
         names=[tracks[index].name for index in kept],
         groups=[tracks[index].group for index in kept],
-        splits=grid.splits[windows.contigs],
+        splits=splits,
         contig_names=list(used),
         contigs=windows.contigs,
         starts=windows.starts,
         provenance={**provenance, "recipe": asdict(recipe)},
         force=force,
     )
-    counts = np.bincount(grid.splits[windows.contigs], minlength=len(SPLITS))
+    counts = np.bincount(splits, minlength=len(SPLITS))
     return BuildSummary(
         path=output,
         digest=digest,
@@ -166,7 +178,45 @@ class _Grid:
         counts = [codes.size // recipe.bin_bp for codes in contigs.values()]
         self.first = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
         self.first_of = dict(zip(contigs, self.first.tolist(), strict=False))
-        self.splits = np.array([recipe.split_of(name) for name in contigs], dtype=np.uint8)
+        splits = np.array([recipe.split_of(name) for name in contigs], dtype=np.uint8)
+        self.split_of_bin = np.repeat(splits, counts)
+        self.is_across = np.zeros(self.split_of_bin.size, dtype=bool)  # of the bounds of a split
+
+    def assign(self, split_regions: Mapping[str, Intervals]) -> None:
+        """Give the windows inside regions their split, and note those across the bounds of one."""
+        faults = []
+        for split, intervals in split_regions.items():
+            for contig, bounds in intervals.items():
+                if contig not in self.first_of:
+                    continue
+                if self.recipe.split_of(contig):
+                    faults.append(f"{contig} is held out as a whole and has a region of the {split} split.")
+                    continue
+                inside, touching = self._place(contig, merge_intervals(bounds))
+                if (self.split_of_bin[inside] > 0).any():
+                    faults.append(f"{contig}: regions of two splits overlap.")
+                self.split_of_bin[inside] = SPLITS.index(split)
+                self.is_across[np.setdiff1d(touching, inside)] = True
+        if faults:
+            raise DataError.from_faults("regions of splits", faults)
+
+    def _place(self, contig: str, regions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the bins of a contig whose windows lie in one of the regions, and those that touch one."""
+        n_bins = self.contigs[contig].size // self.recipe.bin_bp
+        starts = np.arange(n_bins) * self.recipe.bin_bp - self.recipe.flank_bp
+        ends = starts + self.recipe.window_bp
+        before = np.searchsorted(regions[:, 0], starts, side="right") - 1
+        is_inside = (before >= 0) & (ends <= regions[np.maximum(before, 0), 1])
+        is_touching = np.searchsorted(regions[:, 0], ends) > np.searchsorted(
+            regions[:, 1], starts, side="right"
+        )
+        first = self.first_of[contig]
+        return np.flatnonzero(is_inside) + first, np.flatnonzero(is_touching) + first
+
+    def unread(self, bins: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of ``bins`` that are for training, or share few enough 32-mers with those."""
+        is_training = self.split_of_bin[bins] == 0
+        return bins[shared_fraction(self.windows(bins), is_training) <= self.recipe.max_shared_kmers]
 
     def eligible_bins(self, exclude_regions: Intervals) -> tuple[NDArray[np.bool_], dict[str, int]]:
         """Return which bins may become rows, and how many fall out for which reason."""
@@ -177,10 +227,13 @@ class _Grid:
         for contig, intervals in exclude_regions.items():
             if contig in self.first_of:
                 free[self._inside(contig, overlap_by_bin(intervals, bin_bp=self.recipe.bin_bp)[0])] = False
-        return known & free, {
+        reasons = {
             "unknown bases or contig end": int((~known).sum()),
             "excluded regions": int((known & ~free).sum()),
         }
+        if self.is_across.any():
+            reasons["across the bounds of a split"] = int((known & free & self.is_across).sum())
+        return known & free & ~self.is_across, reasons
 
     def marked_bins(self, intervals: Intervals, eligible: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the eligible bins that a track marks, ascending."""

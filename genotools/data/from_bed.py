@@ -1,11 +1,14 @@
 """A sequence store from a FASTA and peaks: one BED whose column 4 names the label, or a table of BEDs."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple, cast
 
-from genotools.data.bed import Intervals, read_bed, read_text
+from genotools.data.bed import POINT_PEAKS, Intervals, PointPeak, Regions, read_bed, read_text
 from genotools.data.build import BuildSummary, Track, build_store
+from genotools.data.contig_names import ContigNames
 from genotools.data.fasta import Fasta
 from genotools.data.recipe import BinRecipe
 from genotools.errors import DataError
@@ -13,7 +16,7 @@ from genotools.files import check_output
 
 __all__ = ["from_bed"]
 
-_TABLE_COLUMNS = {"name", "path", "group"}
+_TABLE_COLUMNS = ("name", "path", "group", "min_signal", "point")
 
 
 def from_bed(
@@ -23,6 +26,10 @@ def from_bed(
     *,
     recipe: BinRecipe,
     exclude_regions: Path | str | None = None,
+    split_regions: Mapping[str, Path] | None = None,
+    min_signal: float | None = None,
+    point: PointPeak | None = None,
+    exact_contigs: bool = False,
     genome: str | None = None,
     force: bool = False,
 ) -> BuildSummary:
@@ -34,13 +41,19 @@ def from_bed(
         The genome, plain or compressed; its contigs in the order of the file.
     peaks
         A BED with names in column 4, or a tab-separated table with the header ``name``, ``path`` and perhaps
-        ``group``; paths are relative to the table's folder. All may be gzip.
+        ``group``, ``min_signal``, ``point``; paths are relative to the table's folder. All may be gzip.
     output
         The store to write.
     recipe
         Windows, label rule and splits.
     exclude_regions
         BED of regions; bins that share a base with one are left out.
+    split_regions
+        BED of the regions of the split ``valid``, ``test`` or both, besides whole contigs.
+    min_signal, point
+        Of the peaks, see :func:`genotools.data.bed.read_bed`; a table may have columns of these names instead.
+    exact_contigs
+        Take contigs under the names of the FASTA only; otherwise ``chr1``, ``1`` and ``chrI`` may be one.
     genome
         Name of the assembly for the provenance; by default the FASTA's file name without suffixes.
 
@@ -54,12 +67,23 @@ def from_bed(
     fasta, peaks = Path(fasta), Path(peaks)
     check_output(output, force=force)
     with Fasta(fasta) as reference:
-        tracks, sources = _tracks(peaks, reference.contigs, recipe.exclude_contigs)
+        aliases = None if exact_contigs else ContigNames(reference.contigs)
+        if aliases is not None:
+            recipe = _renamed(recipe, aliases)
+
+        def read(path: Path | str, **options: Any) -> Regions:
+            unchecked = recipe.exclude_contigs
+            return read_bed(path, contigs=reference.contigs, unchecked=unchecked, aliases=aliases, **options)
+
+        tracks, sources = _tracks(peaks, read, _Peaks(min_signal, point))
         regions: Intervals = {}
         if exclude_regions is not None:
             sources["exclude_regions"] = [Path(exclude_regions)]
-            bed = read_bed(exclude_regions, contigs=reference.contigs, unchecked=recipe.exclude_contigs)
-            regions = bed.by_contig()
+            regions = read(exclude_regions).by_contig()
+        by_split: dict[str, Intervals] = {}
+        for split, path in (split_regions or {}).items():
+            sources[f"{split}_regions"] = [Path(path)]
+            by_split[split] = read(path).by_contig()
         contigs = reference.genome()
     return build_store(
         output,
@@ -75,31 +99,62 @@ def from_bed(
             ],
         },
         exclude_regions=regions,
+        split_regions=by_split,
         force=force,
     )
 
 
+class _Peaks(NamedTuple):
+    """Which records of a file of peaks count, and what of them."""
+
+    min_signal: float | None
+    point: PointPeak | None
+
+
+class _Row(NamedTuple):
+    """A row of a table of BEDs."""
+
+    name: str
+    path: Path
+    group: str
+    peaks: _Peaks
+
+
+def _renamed(recipe: BinRecipe, aliases: ContigNames) -> BinRecipe:
+    """Return the recipe with the genome's names of its contigs."""
+
+    def known(contigs: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(aliases.find(contig) or contig for contig in contigs)
+
+    return replace(
+        recipe,
+        valid_contigs=known(recipe.valid_contigs),
+        test_contigs=known(recipe.test_contigs),
+        exclude_contigs=known(recipe.exclude_contigs),
+    )
+
+
 def _tracks(
-    peaks: Path, contigs: Mapping[str, int], unchecked: tuple[str, ...]
+    path: Path, read: Callable[..., Regions], peaks: _Peaks
 ) -> tuple[list[Track], dict[str, list[Path]]]:
     """Return the tracks, and the files they came from by role."""
-    if not _is_table(peaks):
-        bed = read_bed(peaks, contigs=contigs, unchecked=unchecked, with_names=True)
+    if not _is_table(path):
+        bed = read(path, with_names=True, **peaks._asdict())
         return [Track(name=name, intervals=intervals) for name, intervals in bed.by_name().items()], {
-            "peaks": [peaks]
+            "peaks": [path]
         }
-    rows = _table_rows(peaks)
+    rows = _table_rows(path, peaks)
     tracks, faults = [], []
-    for name, path, group in rows:
+    for row in rows:
         try:
-            bed = read_bed(path, contigs=contigs, unchecked=unchecked)
+            bed = read(row.path, **row.peaks._asdict())
         except DataError as error:
             faults.append(str(error))
         else:
-            tracks.append(Track(name=name, intervals=bed.by_contig(), group=group))
+            tracks.append(Track(name=row.name, intervals=bed.by_contig(), group=row.group))
     if faults:
-        raise DataError.from_faults(peaks, faults)
-    return tracks, {"table": [peaks], "peaks": [path for _, path, _ in rows]}
+        raise DataError.from_faults(path, faults)
+    return tracks, {"table": [path], "peaks": [row.path for row in rows]}
 
 
 def _is_table(path: Path) -> bool:
@@ -109,18 +164,18 @@ def _is_table(path: Path) -> bool:
     raise DataError(f"{path}: the file is empty, a BED or a table of BEDs was expected.")
 
 
-def _table_rows(table: Path) -> list[tuple[str, Path, str]]:
-    """Return name, path and group of every row of a table of BEDs."""
+def _table_rows(table: Path, peaks: _Peaks) -> list[_Row]:
+    """Return the rows of a table of BEDs; ``peaks`` is what holds where a row says nothing."""
     lines = [(number, line) for number, line in read_text(table) if line.strip()]
     header = lines[0][1].lstrip("#").split("\t")
     faults = [
-        f"line {lines[0][0]}: unknown column {column!r}; there are name, path and group"
+        f"line {lines[0][0]}: unknown column {column!r}; there are {', '.join(_TABLE_COLUMNS)}"
         for column in header
         if column not in _TABLE_COLUMNS
     ]
     if len(set(header)) < len(header):
         faults.append(f"line {lines[0][0]}: a column appears twice")
-    rows: dict[str, tuple[Path, str]] = {}
+    rows: dict[str, _Row] = {}
     for number, line in lines[1:]:
         fields = dict(zip(header, (field.strip() for field in line.split("\t")), strict=False))
         name, path = fields.get("name"), fields.get("path")
@@ -129,12 +184,26 @@ def _table_rows(table: Path) -> list[tuple[str, Path, str]]:
         elif name in rows:
             faults.append(f"line {number}: name {name!r} appears twice")
         else:
-            rows[name] = (table.parent / path, fields.get("group", ""))
+            own, fault = _peaks_of(fields, peaks)
+            faults += [f"line {number}: {fault}"] if fault else []
+            rows[name] = _Row(name, table.parent / path, fields.get("group", ""), own)
     if not rows and not faults:
         faults.append("the table has a header and no rows")
     if faults:
         raise DataError.from_faults(table, faults)
-    return [(name, path, group) for name, (path, group) in rows.items()]
+    return list(rows.values())
+
+
+def _peaks_of(fields: Mapping[str, str], peaks: _Peaks) -> tuple[_Peaks, str | None]:
+    """Return what a row says of its peaks, and what is wrong with it."""
+    signal, point = fields.get("min_signal", ""), fields.get("point", "")
+    try:
+        min_signal = float(signal) if signal else peaks.min_signal
+    except ValueError:
+        return peaks, f"min_signal {signal!r} is no number"
+    if point not in ("", *POINT_PEAKS):
+        return peaks, f"point {point!r} must be {' or '.join(POINT_PEAKS)}"
+    return _Peaks(min_signal, cast(PointPeak, point) if point else peaks.point), None
 
 
 def _sha256(path: Path) -> str:

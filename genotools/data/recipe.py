@@ -34,6 +34,8 @@ class BinRecipe:
     max_unknown
         Largest fraction of unknown bases in a window. Positions past a contig's ends count as unknown, so
         the default 0 leaves out windows that do not lie wholly inside.
+    max_shared_kmers
+        Largest fraction of a held-out window's 32-mers that training windows have too; 1 leaves none out.
     """
 
     bin_bp: int = 200
@@ -47,6 +49,7 @@ class BinRecipe:
     min_positives: int = 1
     keep: Literal["any", "all"] = "any"
     max_unknown: float = 0.0
+    max_shared_kmers: float = 1.0
 
     def __post_init__(self) -> None:
         faults = []
@@ -66,8 +69,9 @@ class BinRecipe:
         ):
             if value not in known:
                 faults.append(f"{name} {value!r} must be {' or '.join(known)}")
-        if not 0 <= self.max_unknown <= 1:
-            faults.append(f"max_unknown {self.max_unknown} must lie in 0 to 1")
+        for name in ("max_unknown", "max_shared_kmers"):
+            if not 0 <= getattr(self, name) <= 1:
+                faults.append(f"{name} {getattr(self, name)} must lie in 0 to 1")
         if self.min_positives < 0:
             faults.append(f"min_positives {self.min_positives} must not be negative")
         faults += self._shared_contigs()

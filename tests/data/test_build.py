@@ -291,3 +291,82 @@ def test_existing_store_stays_without_force(tmp_path: Path) -> None:
             provenance={},
         )
     assert (tmp_path / "s.h5").read_text() == "precious"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_regions_hold_out_the_windows_inside_and_drop_those_across(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    contigs = random_contigs(seed, a=400, b=300)
+    edges = {name: np.sort(rng.choice(len(codes), 8, replace=False)) for name, codes in contigs.items()}
+    regions = {
+        split: {name: edges[name].reshape(4, 2)[first::2].astype(np.int64) for name in contigs}
+        for first, split in enumerate(("valid", "test"))
+    }
+    build_store(
+        tmp_path / "s.h5",
+        contigs=contigs,
+        tracks=[track("X", a=[(0, 400)], b=[(0, 300)])],
+        recipe=recipe(),
+        provenance={},
+        split_regions=regions,
+    )
+    expected = {}
+    for name, codes in contigs.items():
+        for start in range(5, len(codes) - 20, 10):
+            inside = [
+                split
+                for split, by_contig in regions.items()
+                if any(low <= start and start + 20 <= high for low, high in by_contig[name].tolist())
+            ]
+            is_touched = any(
+                low < start + 20 and start < high
+                for by_contig in regions.values()
+                for low, high in by_contig[name].tolist()
+            )
+            if inside or not is_touched:
+                expected[name, start] = inside[0] if inside else "train"
+    with SequenceStore.open(tmp_path / "s.h5") as store:
+        where = places(store)
+        found = {where[row]: split for split in SPLITS for row in store.rows(split).tolist()}
+    assert found == expected
+
+
+def test_regions_on_a_held_out_contig_or_of_two_splits_are_refused(tmp_path: Path) -> None:
+    options: dict[str, Any] = {
+        "contigs": random_contigs(a=400, b=300),
+        "tracks": [track("X", a=[(0, 400)])],
+        "provenance": {},
+    }
+    region = {"a": np.array([[100, 200]], dtype=np.int64)}
+    with pytest.raises(DataError, match="a is held out as a whole and has a region of the valid split"):
+        build_store(
+            tmp_path / "s.h5", recipe=recipe(test_contigs=("a",)), split_regions={"valid": region}, **options
+        )
+    with pytest.raises(DataError, match="a: regions of two splits overlap"):
+        build_store(
+            tmp_path / "s.h5", recipe=recipe(), split_regions={"valid": region, "test": region}, **options
+        )
+
+
+def test_held_out_windows_that_training_windows_repeat_are_left_out(tmp_path: Path) -> None:
+    contigs = random_contigs(a=1000, b=1000)
+    contigs["b"][300:500] = contigs["a"][100:300]
+    tracks = [track("X", a=[(0, 1000)], b=[(0, 1000)]), track("Y", b=[(310, 320), (700, 720)])]
+    rules: dict[str, Any] = {"bin_bp": 20, "window_bp": 80, "test_contigs": ("b",)}
+    counts = {}
+    for limit in (1.0, 0.25):
+        path = tmp_path / f"{limit}.h5"
+        summary = build_store(
+            path,
+            contigs=contigs,
+            tracks=tracks,
+            recipe=recipe(max_shared_kmers=limit, **rules),
+            provenance={},
+        )
+        with SequenceStore.open(path) as store:
+            counts[limit] = {start for contig, start in places(store) if contig == "b"}
+            assert store.labels(store.rows("test")).sum(axis=0)[0] == len(counts[limit])
+    gone = counts[1.0] - counts[0.25]
+    assert summary.dropped_bins["32-mers of training windows"] == len(gone)
+    # Of a window's 49 32-mers more than 12 lie wholly in the copied 200 bp.
+    assert gone == {start for start in counts[1.0] if min(start + 80, 500) - max(start, 300) >= 32 + 12}

@@ -117,7 +117,76 @@ def test_unnamed_bed_alone_is_refused(folder: Path) -> None:
 def test_excluded_contig_that_exists_nowhere_is_refused(folder: Path) -> None:
     recipe = BinRecipe(bin_bp=10, window_bp=20, exclude_contigs=("chrm",))
     with pytest.raises(DataError, match=r"excluded contig 'chrm' does not exist. Did you mean 'chrM'"):
-        from_bed(folder / "genome.fa", folder / "peaks.bed", folder / "s.h5", recipe=recipe)
+        from_bed(
+            folder / "genome.fa", folder / "peaks.bed", folder / "s.h5", recipe=recipe, exact_contigs=True
+        )
+
+
+def test_contigs_are_found_under_other_names_unless_told_otherwise(folder: Path) -> None:
+    (folder / "other.bed").write_text("1\t10\t20\tx\nCHR2\t30\t50\tx\nMT\t1\t2\tx\n")
+    recipe = BinRecipe(bin_bp=10, window_bp=20, test_contigs=("2",), exclude_contigs=("MT",))
+    summary = from_bed(folder / "genome.fa", folder / "other.bed", folder / "s.h5", recipe=recipe)
+    assert summary.n_rows == {"train": 1, "valid": 0, "test": 2}
+    with pytest.raises(DataError, match="the FASTA has no contig '1'"):
+        from_bed(
+            folder / "genome.fa", folder / "other.bed", folder / "t.h5", recipe=SMALL, exact_contigs=True
+        )
+
+
+NARROW = "chr1\t8\t30\tp1\t0\t.\t7.5\t-1\t-1\t15\nchr1\t40\t50\tp2\t0\t.\t2\t-1\t-1\t-1\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({}, {0: False, 1: True, 2: True, 3: False, 4: True}),
+        ({"min_signal": "7"}, {1: True, 2: True, 4: False}),
+        ({"point": "summit"}, {1: False, 2: True, 4: True}),  # bases 23 and, without a summit, 44
+        ({"point": "centre"}, {1: True, 2: False, 4: True}),  # base 18
+    ],
+)
+def test_peaks_are_chosen_by_signal_and_taken_as_points(
+    folder: Path, columns: dict[str, str], expected: dict[int, bool]
+) -> None:
+    (folder / "n.narrowPeak").write_text(NARROW)
+    head, row = ["name", "path", *columns], ["n", "n.narrowPeak", *columns.values()]
+    (folder / "t.tsv").write_text("\t".join(head) + "\n" + "\t".join(row) + "\n")
+    recipe = BinRecipe(bin_bp=10, window_bp=10, min_overlap=1, overlap_op="ge", keep="any")
+    from_bed(folder / "genome.fa", folder / "t.tsv", folder / "s.h5", recipe=recipe)
+    with SequenceStore.open(folder / "s.h5") as store:
+        starts = store.coordinates(np.arange(len(store))).starts
+    found = {int(start) // 10 for start in starts}
+    overlapped = {0, 1, 2, 4} if not columns else found  # bin 0 is touched by bases 8 and 9
+    assert found == overlapped
+    assert {number: number in found for number in expected if number} == {
+        number: is_there for number, is_there in expected.items() if number
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "columns", "message"),
+    [
+        ("chr1\t8\t30\tp\t0\t.\tx", {"min_signal": "1"}, "line 1: column 7, the signal, is 'x'"),
+        ("chr1\t8\t30", {"min_signal": "1"}, "line 1: column 7, the signal, is ''"),
+        (
+            "chr1\t8\t30\tp\t0\t.\t1\t1\t1\t22",
+            {"point": "summit"},
+            "the summit, is '22', -1 or a base of the peak",
+        ),
+        ("chr1\t8\t30", {"point": "middle"}, "line 2: point 'middle' must be centre or summit"),
+        ("chr1\t8\t30", {"min_signal": "high"}, "line 2: min_signal 'high' is no number"),
+        ("chr1\t8\t30\tp\t0\t.\t1", {"min_signal": "2"}, "none of its 1 records has a signal of 2.0 or more"),
+    ],
+)
+def test_faulty_peaks_are_told_by_their_line(
+    folder: Path, line: str, columns: dict[str, str], message: str
+) -> None:
+    (folder / "n.bed").write_text(line + "\n")
+    head, row = ["name", "path", *columns], ["n", "n.bed", *columns.values()]
+    (folder / "t.tsv").write_text("\t".join(head) + "\n" + "\t".join(row) + "\n")
+    with pytest.raises(DataError, match=message):
+        from_bed(folder / "genome.fa", folder / "t.tsv", folder / "s.h5", recipe=SMALL)
+    assert not (folder / "s.h5").exists()
 
 
 @pytest.mark.skipif(not YEAST.is_dir(), reason="the yeast data are not there")
