@@ -13,7 +13,7 @@ from genotools.cli._data_output import (
     report_build,
     report_store,
 )
-from genotools.cli._options import Force, Json, Out
+from genotools.cli._options import Force, Json, Out, Seed
 from genotools.errors import DataError
 
 __all__ = ["app"]
@@ -108,6 +108,11 @@ def from_bed_command(
             min=0, max=1, help="Leave out held-out windows that share more of their 32-mers with training."
         ),
     ] = 1.0,
+    negatives: Annotated[
+        float,
+        typer.Option(min=0, help="Windows without a label, of the same GC share, for every labelled one."),
+    ] = 0.0,
+    seed: Seed = 0,
     min_signal: Annotated[
         float | None, typer.Option(help="Least signal of a peak, column 7 of narrowPeak.")
     ] = None,
@@ -138,6 +143,8 @@ def from_bed_command(
         exclude_contigs=_contigs(exclude),
         max_unknown=max_unknown,
         max_shared_kmers=max_shared_kmers,
+        negatives=negatives,
+        seed=seed,
     )
     regions = {"valid": valid_regions, "test": test_regions}
     summary = from_bed(

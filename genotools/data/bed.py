@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from genotools.data.contig_names import ContigNames
 from genotools.data.fasta import near_names
+from genotools.data.gff import as_bed, is_gff
 from genotools.errors import DataError
 
 __all__ = ["POINT_PEAKS", "Intervals", "PointPeak", "Regions", "read_bed", "read_text"]
@@ -67,8 +68,9 @@ def read_bed(
     aliases: ContigNames | None = None,
     min_signal: float | None = None,
     point: PointPeak | None = None,
+    feature: str | None = None,
 ) -> Regions:
-    """Read BED or narrowPeak.
+    """Read BED, narrowPeak, or GFF and GTF (by the file's name), whose types become names.
 
     Header lines (``#``, ``track``, ``browser``), blank lines and CRLF are accepted; columns are separated by
     tabs, or by blanks where a line has no tab.
@@ -87,6 +89,8 @@ def read_bed(
         Contigs are found under other names too, and called by the genome's.
     min_signal
         Leave out records whose column 7 (narrowPeak's signal) is below this.
+    feature
+        Leave out records that have another name (column 4; the type of GFF).
     point
         Take one base of each record instead of all: its ``centre``, or its ``summit``, which is its start plus column
         10 of narrowPeak (-1 there: no summit, the centre).
@@ -99,8 +103,9 @@ def read_bed(
     """
     path = Path(path)
     reader = _Reader(contigs, frozenset(unchecked), with_names=with_names, aliases=aliases)
-    reader.min_signal, reader.point = min_signal, point
-    for number, line in read_text(path):
+    reader.min_signal, reader.point, reader.feature = min_signal, point, feature
+    lines = read_text(path)
+    for number, line in as_bed(lines) if is_gff(path) else lines:
         reader.take(number, line)
     if reader.faults:
         raise DataError.from_faults(path, reader.faults)
@@ -108,6 +113,8 @@ def read_bed(
         raise DataError(
             f"{path}: none of its {reader.n_weak:,} records has a signal of {min_signal} or more."
         )
+    if not reader.contigs and reader.n_others:
+        raise DataError(f"{path}: none of its {reader.n_others:,} records is called {feature!r}.")
     if not reader.contigs:
         raise DataError(f"{path}: no record in it, BED lines (contig, start, end) were expected.")
     return Regions(
@@ -147,11 +154,12 @@ class _Reader:
         self.known, self.unchecked, self.with_names, self.aliases = known, unchecked, with_names, aliases
         self.min_signal: float | None = None
         self.point: PointPeak | None = None
+        self.feature: str | None = None
         self.contigs: list[str] = []
         self.bounds: list[tuple[int, int]] = []
         self.names: list[str] = []
         self.faults: list[str] = []
-        self.n_weak = 0
+        self.n_weak = self.n_others = 0
 
     def take(self, number: int, line: str) -> None:
         if not line.strip() or line.startswith(_HEADERS):
@@ -165,6 +173,9 @@ class _Reader:
             return
         if self.min_signal is not None and float(fields[SIGNAL]) < self.min_signal:
             self.n_weak += 1
+            return
+        if self.feature is not None and fields[3:4] != [self.feature]:
+            self.n_others += 1
             return
         self.contigs.append(fields[0])
         self.bounds.append(self._bounds(fields))

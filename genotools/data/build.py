@@ -12,6 +12,7 @@ from genotools.data.bed import Intervals
 from genotools.data.bins import merge_intervals, overlap_by_bin, positive_bins
 from genotools.data.encoding import UNKNOWN
 from genotools.data.fasta import near_names
+from genotools.data.negatives import matched_negatives
 from genotools.data.recipe import BinRecipe
 from genotools.data.shared_kmers import shared_fraction
 from genotools.data.write import write_store
@@ -101,6 +102,7 @@ def build_store(
     chosen = np.flatnonzero(eligible)
     if recipe.keep == "any":
         chosen = np.unique(np.concatenate([marked[index] for index in kept]))
+        chosen = np.union1d(chosen, grid.negatives(chosen, np.concatenate(marked), eligible))
         dropped_bins["without a label"] = int(eligible.sum()) - chosen.size
     if recipe.max_shared_kmers < 1:
         n_before = chosen.size
@@ -212,6 +214,30 @@ class _Grid:
         )
         first = self.first_of[contig]
         return np.flatnonzero(is_inside) + first, np.flatnonzero(is_touching) + first
+
+    def negatives(
+        self, positives: NDArray[np.int64], marked: NDArray[np.int64], eligible: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
+        """Return bins that no track marks, as many of each share of G and C as the recipe asks for in each split."""
+        is_free = eligible.copy()
+        is_free[marked] = False
+        free, rng = np.flatnonzero(is_free), np.random.default_rng(self.recipe.seed)
+        found = [np.zeros(0, dtype=np.int64)]
+        if self.recipe.negatives:
+            gc = np.concatenate([self._gc_share(codes) for codes in self.contigs.values()])
+            for split in range(len(SPLITS)):
+                ours, theirs = (bins[self.split_of_bin[bins] == split] for bins in (positives, free))
+                found.append(theirs[matched_negatives(gc[ours], gc[theirs], self.recipe.negatives, rng=rng)])
+        return np.concatenate(found)
+
+    def _gc_share(self, codes: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return the share of G and C of the window of each bin, among all its bases."""
+        recipe = self.recipe
+        starts = np.arange(codes.size // recipe.bin_bp) * recipe.bin_bp - recipe.flank_bp
+        before = np.concatenate([[0], np.cumsum((codes == 1) | (codes == 2), dtype=np.int64)])
+        ends = np.minimum(starts + recipe.window_bp, codes.size)
+        share: NDArray[np.float64] = (before[ends] - before[np.maximum(starts, 0)]) / recipe.window_bp
+        return share
 
     def unread(self, bins: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return those of ``bins`` that are for training, or share few enough 32-mers with those."""

@@ -16,7 +16,7 @@ from genotools.files import check_output
 
 __all__ = ["from_bed"]
 
-_TABLE_COLUMNS = ("name", "path", "group", "min_signal", "point")
+_TABLE_COLUMNS = ("name", "path", "group", "min_signal", "point", "feature")
 
 
 def from_bed(
@@ -41,7 +41,8 @@ def from_bed(
         The genome, plain or compressed; its contigs in the order of the file.
     peaks
         A BED with names in column 4, or a tab-separated table with the header ``name``, ``path`` and perhaps
-        ``group``, ``min_signal``, ``point``; paths are relative to the table's folder. All may be gzip.
+        ``group``, ``min_signal``, ``point``, ``feature`` (a name in column 4, a type of GFF); paths are relative to
+        the table's folder. All may be gzip.
     output
         The store to write.
     recipe
@@ -109,6 +110,7 @@ class _Peaks(NamedTuple):
 
     min_signal: float | None
     point: PointPeak | None
+    feature: str | None = None
 
 
 class _Row(NamedTuple):
@@ -203,7 +205,8 @@ def _peaks_of(fields: Mapping[str, str], peaks: _Peaks) -> tuple[_Peaks, str | N
         return peaks, f"min_signal {signal!r} is no number"
     if point not in ("", *POINT_PEAKS):
         return peaks, f"point {point!r} must be {' or '.join(POINT_PEAKS)}"
-    return _Peaks(min_signal, cast(PointPeak, point) if point else peaks.point), None
+    own = cast(PointPeak, point) if point else peaks.point
+    return _Peaks(min_signal, own, fields.get("feature") or None), None
 
 
 def _sha256(path: Path) -> str:

@@ -36,6 +36,9 @@ class BinRecipe:
         the default 0 leaves out windows that do not lie wholly inside.
     max_shared_kmers
         Largest fraction of a held-out window's 32-mers that training windows have too; 1 leaves none out.
+    negatives, seed
+        With ``keep="any"``: windows that no track marks, of the same share of G and C, for every labelled one of a
+        split; and the seed that they are drawn with.
     """
 
     bin_bp: int = 200
@@ -50,6 +53,8 @@ class BinRecipe:
     keep: Literal["any", "all"] = "any"
     max_unknown: float = 0.0
     max_shared_kmers: float = 1.0
+    negatives: float = 0.0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         faults = []
@@ -72,6 +77,12 @@ class BinRecipe:
         for name in ("max_unknown", "max_shared_kmers"):
             if not 0 <= getattr(self, name) <= 1:
                 faults.append(f"{name} {getattr(self, name)} must lie in 0 to 1")
+        if not 0 <= self.negatives < float("inf"):
+            faults.append(f"negatives {self.negatives} must be 0 or more")
+        if self.negatives and self.keep == "all":
+            faults.append(
+                "negatives are drawn besides labelled bins; with keep all there are all of them already"
+            )
         if self.min_positives < 0:
             faults.append(f"min_positives {self.min_positives} must not be negative")
         faults += self._shared_contigs()

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -370,3 +371,37 @@ def test_held_out_windows_that_training_windows_repeat_are_left_out(tmp_path: Pa
     assert summary.dropped_bins["32-mers of training windows"] == len(gone)
     # Of a window's 49 32-mers more than 12 lie wholly in the copied 200 bp.
     assert gone == {start for start in counts[1.0] if min(start + 80, 500) - max(start, 300) >= 32 + 12}
+
+
+def test_negatives_have_no_label_and_the_share_of_gc_of_the_labelled(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    # GC-rich and GC-poor stretches in turn; labels in rich ones only.
+    rich = np.repeat(np.arange(100) % 2 == 0, 100)
+    codes = np.where(rich, rng.integers(1, 3, 10_000), rng.choice([0, 3], 10_000)).astype(np.uint8)
+    contigs = {"a": codes, "b": codes[::-1].copy()}
+    peaks = [(start, start + 100) for start in range(0, 10_000, 400)]
+    tracks = [
+        track("X", a=peaks, b=[(start + 100, end + 100) for start, end in peaks]),
+        track("rare", a=[(600, 700)]),
+    ]
+    rules = recipe(bin_bp=100, window_bp=100, test_contigs=("b",), min_positives=2)
+    digests: list[str] = []
+    for ratio in (0.0, 1.0, 1.0, 0.5):
+        path = tmp_path / f"{len(digests)}.h5"
+        options = replace(rules, negatives=ratio)
+        summary = build_store(path, contigs=contigs, tracks=tracks, recipe=options, provenance={})
+        digests.append(summary.digest)
+        with SequenceStore.open(path) as store:
+            rows = np.arange(len(store))
+            is_negative = store.labels(rows).sum(axis=1) == 0
+            gc = np.isin(store.codes(rows), (1, 2)).mean(axis=1)
+            for split in ("train", "test"):
+                here = store.rows(split)
+                n_positive = int((~is_negative[here]).sum())
+                # Every second rich stretch is free, but for the one that the rare track marks.
+                assert int(is_negative[here].sum()) == min(
+                    round(ratio * n_positive), 24 if split == "train" else 25
+                )
+            assert (gc[is_negative] == 1).all()
+            assert ("a", 600) not in places(store)
+    assert digests[1] == digests[2] != digests[0]

@@ -189,6 +189,42 @@ def test_faulty_peaks_are_told_by_their_line(
     assert not (folder / "s.h5").exists()
 
 
+GFF = """##gff-version 3
+chr1\tSGD\tgene\t11\t20\t.\t+\t.\tID=g1
+chr1\tSGD\tCDS\t11\t30\t.\t+\t0\tParent=g1
+
+chr2\tSGD\tgene\t31\t50\t.\t-\t.\tID=g2
+##FASTA
+>chr1
+ACGT
+"""
+
+
+@pytest.mark.parametrize("name", ["x.gff3", "x.gtf", "x.GFF.gz"])
+def test_gff_is_read_with_its_types_as_names(folder: Path, name: str) -> None:
+    data = GFF.encode()
+    (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    from_bed(folder / "genome.fa", folder / name, folder / "s.h5", recipe=SMALL)
+    with SequenceStore.open(folder / "s.h5") as store:
+        assert store.names == ("CDS", "gene")
+        assert store.coordinates(np.arange(4)).starts.tolist() == [5, 15, 25, 35]
+        assert store.labels(np.arange(4)).tolist() == [[1, 1], [1, 0], [0, 1], [0, 1]]
+    (folder / "t.tsv").write_text(f"name\tpath\tfeature\ngenes\t{name}\tgene\n")
+    from_bed(folder / "genome.fa", folder / "t.tsv", folder / "t.h5", recipe=SMALL)
+    with SequenceStore.open(folder / "t.h5") as store:
+        assert store.coordinates(np.arange(3)).starts.tolist() == [5, 25, 35]
+    (folder / "t.tsv").write_text(f"name\tpath\tfeature\ngenes\t{name}\texon\n")
+    with pytest.raises(DataError, match="none of its 3 records is called 'exon'"):
+        from_bed(folder / "genome.fa", folder / "t.tsv", folder / "u.h5", recipe=SMALL)
+
+
+@pytest.mark.parametrize("line", ["chr1\tSGD\tgene\t0\t20\t.\t+\t.\tx", "chr1\tSGD\tgene"])
+def test_faulty_gff_is_told_by_its_line(folder: Path, line: str) -> None:
+    (folder / "x.gff").write_text(f"##gff-version 3\n{line}\n")
+    with pytest.raises(DataError, match=r"x.gff.*line 2: "):
+        from_bed(folder / "genome.fa", folder / "x.gff", folder / "s.h5", recipe=SMALL)
+
+
 @pytest.mark.skipif(not YEAST.is_dir(), reason="the yeast data are not there")
 def test_yeast_factors_give_the_known_counts(tmp_path: Path) -> None:
     """Counted independently, by sets of bins: 240 factors, 20,094 windows."""
