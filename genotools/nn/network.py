@@ -172,7 +172,10 @@ class GenomeNet(nn.Module):
         if x.device.type != "cpu" or self._is_compiled or torch.compiler.is_compiling():
             return False
         return not any(
-            module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
+            module._forward_hooks
+            or module._forward_pre_hooks
+            or module._backward_hooks
+            or module._backward_pre_hooks
             for module in self.modules()
         )
 
