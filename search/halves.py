@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.data.encoding import reverse_complement
+from genotools.data.encoding import reverse_complement, shifted
 from genotools.data.store import SequenceStore
 from genotools.data.strands import opposite_labels
 from genotools.errors import DataError
@@ -73,6 +73,8 @@ class EpochBatches:
         A batch never has more windows than there are rows.
     reverse_complement_rate
         Probability with which a window is given as its other strand.
+    shift_bp
+        How far it is moved at most.
     seed, path
         Place in the tree of seeds.
 
@@ -90,6 +92,7 @@ class EpochBatches:
         n_steps: int,
         batch_size: int,
         reverse_complement_rate: float,
+        shift_bp: int = 0,
         seed: int,
         path: tuple[int, ...],
     ) -> None:
@@ -100,6 +103,7 @@ class EpochBatches:
         rounds = [rng.permutation(rows)[: per_round * self._size] for _ in range(-(-n_steps // per_round))]
         self.rows = np.concatenate(rounds)[: n_steps * self._size]
         self._is_reversed = rng.random(len(self.rows)) < reverse_complement_rate
+        self._shifts = rng.integers(-shift_bp, shift_bp + 1, len(self.rows)) if shift_bp else None
         self._opposite = opposite_labels(store.names)
 
     def __getitem__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -110,4 +114,4 @@ class EpochBatches:
         if flip.any():
             codes[flip] = reverse_complement(codes[flip])
             labels[flip] = labels[flip][:, self._opposite]
-        return codes, labels
+        return codes if self._shifts is None else shifted(codes, self._shifts[part]), labels

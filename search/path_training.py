@@ -131,6 +131,7 @@ class PathTraining:
             n_steps=len(parts),
             batch_size=self.settings.batch_size,
             reverse_complement_rate=self.settings.reverse_complement_rate,
+            shift_bp=self.settings.shift_bp,
             seed=seed,
             path=(ORDER, self.epoch),
         )

@@ -266,6 +266,7 @@ class StageTraining:
             n_steps=n_steps,
             batch_size=self.training.batch_size,
             reverse_complement_rate=self.training.reverse_complement_rate,
+            shift_bp=self.training.shift_bp,
             seed=self.seed,
             path=(branch, self.stage, number),
         )

@@ -50,6 +50,15 @@ def train(
         Literal["fp32", "tf32", "bf16"] | None,
         typer.Option("--precision", help="tf32 (CUDA) or bf16: faster products, weights in float32."),
     ] = None,
+    reverse_complement: Annotated[
+        float | None,
+        typer.Option(
+            "--reverse-complement", min=0, max=1, help="Share of windows given as the other strand."
+        ),
+    ] = None,
+    shift: Annotated[
+        int | None, typer.Option("--shift", min=0, help="Move training windows by as many bases at most.")
+    ] = None,
     capture: Annotated[
         bool, typer.Option("--capture/--no-capture", help="Run a step as one CUDA graph. [CUDA]")
     ] = True,
@@ -81,6 +90,8 @@ def train(
         recurrent_lr=recurrent_lr,
         patience=patience,
         precision=precision,
+        reverse_complement_rate=reverse_complement,
+        shift_bp=shift,
     )
     with SequenceStore.open(data) as store:
         length = store.length

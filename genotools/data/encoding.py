@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BASES", "UNKNOWN", "decode", "encode", "one_hot", "reverse_complement"]
+__all__ = ["BASES", "UNKNOWN", "decode", "encode", "one_hot", "reverse_complement", "shifted"]
 
 BASES = "ACGT"
 UNKNOWN = 4
@@ -67,6 +67,19 @@ def reverse_complement(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     'NCGTT'
     """
     return _looked_up(_COMPLEMENT, codes[..., ::-1])
+
+
+def shifted(codes: NDArray[np.uint8], shifts: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return every row of ``(N, L)`` codes moved right by its own number of bases, unknown ones in its place.
+
+    >>> shifted(np.array([[0, 1, 2], [0, 1, 2]], dtype=np.uint8), np.array([1, -2])).tolist()
+    [[4, 0, 1], [2, 4, 4]]
+    """
+    length = codes.shape[1]
+    source = np.arange(length) - shifts[:, None]
+    is_inside = (source >= 0) & (source < length)
+    found = np.take_along_axis(codes, source.clip(0, length - 1), axis=1)
+    return np.where(is_inside, found, np.uint8(UNKNOWN))
 
 
 def one_hot(codes: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genotools.data.encoding import reverse_complement
+from genotools.data.encoding import reverse_complement, shifted
 from genotools.data.store import SequenceStore
 from genotools.data.strands import opposite_labels
 from genotools.errors import DataError, GenotoolsError
@@ -80,6 +81,14 @@ def training_identity(
         "seed": seed,
         "data": {"digest": store.digest},
     }
+
+
+class _Epoch(NamedTuple):
+    """The training windows of an epoch in order, which come from the other strand, and how far each is moved."""
+
+    rows: NDArray[np.int64]
+    is_reversed: NDArray[np.bool_]
+    shifts: NDArray[np.int64]
 
 
 class Training:
@@ -160,11 +169,11 @@ class Training:
     def _train(self, started: float) -> None:
         """Do the steps of the epoch from ``self.step`` on."""
         first_step, reported = self.step, started
-        rows, is_reversed = self._draw_epoch()
+        epoch = self._draw_epoch()
         self.network.train()
         while self.step < self.n_steps:
             self._stop_if_asked()
-            codes, targets = self._batch(rows, is_reversed)
+            codes, targets = self._batch(epoch)
             # Dropout of each step is a function of its place: nothing has to be saved.
             seed = child_seed(self.seed, DROPOUT, self.epoch, self.step, *self.ranks.path)
             with forked_torch(seed, device=str(self.device)):
@@ -178,25 +187,30 @@ class Training:
                 reported = now
         self._check_finite()
 
-    def _draw_epoch(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return the rows of the epoch in order, and which of them are read from the other strand."""
+    def _draw_epoch(self) -> _Epoch:
+        """Return the rows of the epoch in order, which are read from the other strand, and how far they are moved."""
         rng = np.random.default_rng(child_seed(self.seed, ORDER, self.epoch))
         rows = rng.permutation(self.rows)[: self.n_steps * self.settings.batch_size]
-        return rows, rng.random(len(rows)) < self.settings.reverse_complement_rate
+        is_reversed = rng.random(len(rows)) < self.settings.reverse_complement_rate
+        reach = self.settings.shift_bp
+        shifts = rng.integers(-reach, reach + 1, len(rows)) if reach else np.zeros(len(rows), dtype=np.int64)
+        return _Epoch(rows, is_reversed, shifts)
 
-    def _batch(self, rows: NDArray[np.int64], is_reversed: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+    def _batch(self, epoch: _Epoch) -> tuple[Tensor, Tensor]:
         """Return codes and targets of this rank's share of the next batch, on the device."""
         size = self.settings.batch_size
-        share = self.ranks.share(min(size, len(rows)))
+        share = self.ranks.share(min(size, len(epoch.rows)))
         first = self.step * size
         part = slice(first + share.start, first + share.stop)
+        rows, flip, shifts = epoch.rows[part], epoch.is_reversed[part], epoch.shifts[part]
         if self.resident is not None:
-            return self.resident.batch(rows[part], is_reversed[part])
-        codes, labels = self.store.codes(rows[part]), self.store.labels(rows[part])
-        flip = is_reversed[part]
+            return self.resident.batch(rows, flip, shifts)
+        codes, labels = self.store.codes(rows), self.store.labels(rows)
         if flip.any():
             codes[flip] = reverse_complement(codes[flip])
             labels[flip] = labels[flip][:, self.opposite]
+        if self.settings.shift_bp:
+            codes = shifted(codes, shifts)
         return to_device(codes, self.device), to_device(labels, self.device).float()
 
     def _report(self, on_step: Callable[[StepReport], None], sequences_per_s: float) -> None:

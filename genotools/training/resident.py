@@ -50,7 +50,9 @@ class ResidentRows:
         self._base_shifts = torch.arange(0, 8, 2, dtype=torch.uint8, device=device)
         self._label_shifts = torch.arange(8, dtype=torch.uint8, device=device)
 
-    def batch(self, rows: NDArray[np.int64], is_reversed: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+    def batch(
+        self, rows: NDArray[np.int64], is_reversed: NDArray[np.bool_], shifts: NDArray[np.int64] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return base codes ``(n, L)`` uint8 and labels ``(n, K)`` float32 of the store's ``rows``.
 
         Parameters
@@ -59,6 +61,8 @@ class ResidentRows:
             Any of those this was made of.
         is_reversed
             Which are given as their other strand, labels of a strand pair exchanged.
+        shifts
+            How far each is moved to the right then, unknown bases in its place.
         """
         device = self._bases.device
         index = torch.from_numpy(np.searchsorted(self._rows, rows)).to(device, non_blocking=True)
@@ -67,7 +71,12 @@ class ResidentRows:
         complement = torch.where(codes < UNKNOWN, 3 - codes, codes).flip(1)
         labels = (self._labels[index][:, :, None] >> self._label_shifts & 1).flatten(1)[:, : self._n_labels]
         labels = torch.where(flip, labels[:, self._opposite], labels)
-        return torch.where(flip, complement, codes), labels.float()
+        codes = torch.where(flip, complement, codes)
+        if shifts is not None and shifts.any():
+            source = torch.arange(self._length, device=device) - torch.from_numpy(shifts).to(device)[:, None]
+            is_inside = (source >= 0) & (source < self._length)
+            codes = torch.where(is_inside, codes.gather(1, source.clamp(0, self._length - 1)), UNKNOWN)
+        return codes, labels.float()
 
     def _codes(self, index: Tensor) -> Tensor:
         codes = (self._bases[index][:, :, None] >> self._base_shifts & 3).flatten(1)[:, : self._length]

@@ -59,6 +59,9 @@ class TrainingSettings:
     reverse_complement_rate
         Probability with which a training window is given as its other strand. Labels that come in strand pairs
         (``NAME_plus``, ``NAME_minus``) are exchanged with it.
+    shift_bp
+        A training window is moved by as many bases at most, to either side; bases that would come from outside are
+        unknown. 0 leaves it where it is.
 
     Raises
     ------
@@ -84,6 +87,7 @@ class TrainingSettings:
     monitor: Monitor = "loss"
     precision: Precision = "fp32"
     reverse_complement_rate: float = 0.0
+    shift_bp: int = 0
 
     def __post_init__(self) -> None:
         faults = [fault for field in fields(self) for fault in self._faults_of(field.name)]
@@ -104,6 +108,8 @@ class TrainingSettings:
                 if is_whole and value >= 1
                 else [f"{name} is {value!r}, it must be a whole number above 0."]
             )
+        if name == "shift_bp" and not (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+            return [f"shift_bp is {value!r}, it must be a whole number, 0 or above."]
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
             return [f"{name} is {value!r}, it must be a number, 0 or above."]
         if name in _RATES and value >= 1:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from genotools.data.encoding import reverse_complement
+from genotools.data.encoding import reverse_complement, shifted
 from genotools.data.store import SequenceStore
 from genotools.data.strands import opposite_labels
 from genotools.data.write import write_store
@@ -33,6 +33,9 @@ def test_batches_equal_the_stores(odd_store: SequenceStore, device: str) -> None
     flip = np.array([False, True, False, True, True])
     codes, labels = odd_store.codes(rows), odd_store.labels(rows)
     codes[flip], labels[flip] = reverse_complement(codes[flip]), labels[flip][:, opposite_labels(NAMES)]
+    shifts = np.array([0, 3, -5, 40, -1])
+    moved, _ = resident.batch(rows, flip, shifts)
+    np.testing.assert_array_equal(moved.cpu().numpy(), shifted(codes, shifts))
     found_codes, found_labels = resident.batch(rows, flip)
     assert found_codes.dtype == torch.uint8
     np.testing.assert_array_equal(found_codes.cpu().numpy(), codes)

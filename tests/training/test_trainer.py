@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from genotools.data.encoding import reverse_complement
+from genotools.data.encoding import reverse_complement, shifted
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
 from genotools.genotype import GENOME_NAS, Genotype, Macro, Task
@@ -275,6 +275,22 @@ def test_windows_of_the_other_strand_take_the_labels_of_their_pair(
     fit(network, store, settings, seed=0)
     assert len(seen) == 80
     assert [labels[codes] for codes in seen] == targets
+
+
+def test_windows_are_moved_within_reach_and_otherwise_in_every_epoch(
+    network: GenomeNet, store: SequenceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {
+        shifted(row[None], np.array([shift]))[0].tobytes(): shift
+        for row in store.codes(store.rows("train"))
+        for shift in (-2, -1, 0, 1, 2)
+    }
+    seen: list[int] = []
+    watch_codes(network, monkeypatch, lambda codes: seen.extend(known[row.tobytes()] for row in codes))
+    settings = TrainingSettings(epochs=2, batch_size=16, steps_per_epoch=5, shift_bp=2, patience=None)
+    fit(network, store, settings, seed=0)
+    assert set(seen) == {-2, -1, 0, 1, 2}
+    assert seen[:80] != seen[80:]
 
 
 def test_progress_counts_steps_and_gives_the_mean_loss(
