@@ -18,6 +18,7 @@ from genotools.data.mat import MatRows, open_mat
 from genotools.data.store import SequenceStore
 from genotools.data.write import write_store_resumably
 from genotools.errors import DataError
+from genotools.files import check_output
 
 __all__ = [
     "CHANNEL_ORDERS",
@@ -107,6 +108,7 @@ def from_deepsea(
         If files do not fit together, are damaged or hold no one-hot; if the channel order is not to be told; if a row
         of the finished store is not what the source has.
     """
+    check_output(output, force=force)
     parts = [_Part(split, open_mat(sources[split])) for split in SPLITS if split in sources]
     if not parts:
         raise DataError("no MATLAB file was given.")
