@@ -288,6 +288,7 @@ class OneShotEngine:
     def _stop_if_asked(self, training: StageTraining) -> None:
         if self.should_stop():
             training.check_finite()
+            training.settle()
             self._save(training)
             saved = "nothing was saved" if self.checkpoint_path is None else "a checkpoint was saved"
             raise SearchInterrupted(

@@ -304,9 +304,7 @@ class StageTraining:
         )
 
     def _finish_epoch(self, skip_dropout: float, *, seconds: float) -> EpochLosses:
-        self.ranks.average_statistics(self.supernet)
-        self.weight_meter.average(self.ranks)
-        self.alpha_meter.average(self.ranks)
+        self.settle()
         train_loss, train_slowness = self.weight_meter.means(self.n_steps)
         lr, recurrent_lr = learning_rates(self.training, epoch=self.epoch)
         losses = EpochLosses(
@@ -321,6 +319,12 @@ class StageTraining:
         self.epoch, self.step = self.epoch + 1, 0
         self.weight_meter, self.alpha_meter = Meter(self.device), Meter(self.device)
         return losses
+
+    def settle(self) -> None:
+        """Make statistics and losses those of all ranks: both are sums, so when it is done makes no difference."""
+        self.ranks.average_statistics(self.supernet)
+        self.weight_meter.average(self.ranks)
+        self.alpha_meter.average(self.ranks)
 
     def state(self) -> dict[str, Tensor]:
         """Return everything the stage needs to go on, ``epoch`` and ``step`` apart, as tensors by name."""

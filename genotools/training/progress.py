@@ -146,8 +146,7 @@ class Training:
         set_learning_rates(self.optimiser, self.settings, epoch=self.epoch)
         self.do_step.start_epoch()
         self._train(started)
-        self.ranks.average_statistics(self.network)
-        self.meter.average(self.ranks)
+        self._settle()
         validation = validate(
             self.network,
             self.store,
@@ -186,6 +185,11 @@ class Training:
                 self._report(self.on_step, n_sequences / (now - started))
                 reported = now
         self._check_finite()
+
+    def _settle(self) -> None:
+        """Make statistics and losses those of all ranks: both are sums, so when it is done makes no difference."""
+        self.ranks.average_statistics(self.network)
+        self.meter.average(self.ranks)
 
     def _draw_epoch(self) -> _Epoch:
         """Return the rows of the epoch in order, which are read from the other strand, and how far they are moved."""
@@ -276,6 +280,7 @@ class Training:
     def _stop_if_asked(self) -> None:
         if self.should_stop is not None and self.should_stop():
             self._check_finite()
+            self._settle()
             self._save()
             raise TrainingInterrupted(
                 epoch=self.epoch + 1, step=self.step, is_saved=self.checkpoint_path is not None
