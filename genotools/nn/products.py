@@ -13,6 +13,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from genotools.errors import DataError
+
 __all__ = ["GEMM_VARIABLE", "MIN_PACKED", "linear", "outer_product", "packed_product", "prefers_onednn"]
 
 GEMM_VARIABLE = "GENOTOOLS_GEMM"
@@ -92,12 +94,12 @@ def prefers_onednn() -> bool:
 
     Raises
     ------
-    ValueError
+    DataError
         If the environment variable ``GENOTOOLS_GEMM`` is neither ``onednn`` nor ``torch``.
     """
     choice = os.environ.get(GEMM_VARIABLE)
     if choice not in (None, "", "onednn", "torch"):
-        raise ValueError(f"{GEMM_VARIABLE} is {choice!r}, it must be onednn or torch.")
+        raise DataError(f"{GEMM_VARIABLE} is {choice!r}, it must be onednn or torch.")
     if choice == "torch" or not _has_onednn():
         return False
     return choice == "onednn" or _onednn_seconds() < MARGIN * _torch_seconds()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from genotools.errors import DataError
 from genotools.nn.dense import Dense
 from genotools.nn.products import MIN_PACKED, linear, outer_product, packed_product, prefers_onednn
 
@@ -58,7 +59,7 @@ def test_the_environment_decides(library: str) -> None:
 def test_another_library_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENOTOOLS_GEMM", "blas")
     prefers_onednn.cache_clear()
-    with pytest.raises(ValueError, match="GENOTOOLS_GEMM is 'blas', it must be onednn or torch"):
+    with pytest.raises(DataError, match="GENOTOOLS_GEMM is 'blas', it must be onednn or torch"):
         prefers_onednn()
     prefers_onednn.cache_clear()
 
