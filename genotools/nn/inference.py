@@ -11,11 +11,11 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from genotools.genotype.cells import Edge
 from genotools.nn.channels_last import ConvGeometry, from_channels_last, to_channels_last
-from genotools.nn.conv_cell import ConvCellModule, edge_name
+from genotools.nn.conv_cell import ConvCellModule
+from genotools.nn.conv_cell_fast import run_cell
 from genotools.nn.network import GenomeNet
-from genotools.nn.node_value import NodeSum, NodeValue, row_of
+from genotools.nn.node_value import NodeValue, row_of
 from genotools.nn.products import packed_product
 from genotools.nn.recurrent_unroll import PackedWeights, unroll_packed
 
@@ -133,27 +133,11 @@ class _PackedCell:
 
     def __init__(self, cell: ConvCellModule) -> None:
         self._cell = cell
-        self._input0, self._input1 = _pack(cell.input0), _pack(cell.input1)
-        self._edges = {edge: _pack(cell.edges[edge_name(edge)]) for edge in cell.cell.edges}
+        self._packed = {op: _pack(op) for op in (cell.input0, cell.input1, *cell.edges.values())}
 
     def run(self, s0: NodeValue, s1: NodeValue) -> NodeValue:
         """Return ``(N, n_nodes * C, 1, out_length)`` for the outputs of the two cells before."""
-        values = {0: NodeValue(self._input0(s0)), 1: NodeValue(self._input1(s1))}
-        for node, in_edges in self._cell.plan:
-            total = NodeSum()
-            for edge in in_edges:
-                self._add(total, edge, values[edge.source])
-            values[node] = NodeValue(total.get())
-        return NodeValue(torch.cat([values[node].x for node in self._cell.cell.nodes], dim=1))
-
-    def _add(self, total: NodeSum, edge: Edge, source: NodeValue) -> None:
-        op = self._cell.edges[edge_name(edge)]
-        if isinstance(op, nn.Identity):
-            total.add_shared(source.x)
-        elif isinstance(op, nn.MaxPool1d | nn.AvgPool1d):
-            total.add_shared(source.pooled(edge.op, op))
-        else:
-            total.add_own(self._edges[edge](source))
+        return run_cell(self._cell, s0, s1, lambda op, source: self._packed[op](source))
 
 
 def _pack(op: nn.Module) -> Callable[[NodeValue], Tensor]:

@@ -31,8 +31,9 @@ from genotools.nn.live_ops import LiveEdge
 from genotools.nn.mixing import Mix
 from genotools.nn.products import outer_product, packed_product
 from genotools.nn.recurrent_cell import INIT_RANGE
+from genotools.nn.recurrent_unroll import masked
 
-__all__ = ["ROWS_AT_ONCE", "MixedRecurrentCell", "Node", "masked", "nodes_of"]
+__all__ = ["ROWS_AT_ONCE", "MixedRecurrentCell", "Node", "nodes_of"]
 
 ROWS_AT_ONCE = 256
 """Rows per predecessor that a product for weight gradients takes; the gradients of as many projections are kept."""
@@ -156,11 +157,6 @@ def nodes_of(edges: Sequence[LiveEdge]) -> list[Node]:
         node = nodes[-1]
         nodes[-1] = Node(node.number, [*node.sources, edge.source], slice(node.rows.start, row + 1))
     return nodes
-
-
-def masked(x: Tensor, mask: Tensor | None) -> Tensor:
-    """Return ``x`` times a mask of variational dropout, where there is one."""
-    return x if mask is None else x * mask
 
 
 class _Unroll(torch.autograd.Function):

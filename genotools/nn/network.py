@@ -20,12 +20,11 @@ from genotools.nn.conv_cell import ConvCellModule
 from genotools.nn.conv_cell_fast import run_cell
 from genotools.nn.dense import Dense
 from genotools.nn.node_value import NodeValue
+from genotools.nn.one_hot import N_BASES, all_bases, one_hot
 from genotools.nn.ops import stem
 from genotools.nn.recurrent_cell import INIT_RANGE, RecurrentCellModule
 
 __all__ = ["GenomeNet", "Head", "activate"]
-
-N_BASES = 4
 
 
 def activate(logits: Tensor, kind: TaskKind) -> Tensor:
@@ -95,7 +94,7 @@ class GenomeNet(nn.Module):
         self._is_compiled = False
         stages = macro.stages(genotype.normal.n_nodes, genotype.reduce.n_nodes)
         # Not a weight: it comes with the class, not with a checkpoint.
-        self.register_buffer("bases", torch.arange(N_BASES, dtype=torch.uint8), persistent=False)
+        self.register_buffer("bases", all_bases(), persistent=False)
         self.stem = stem(macro.stem_channels, macro.stem_kernel)
         self.cells = nn.ModuleList(self._make_cell(stage) for stage in stages)
         last = stages[-1]
@@ -149,13 +148,7 @@ class GenomeNet(nn.Module):
 
     def one_hot(self, codes: Tensor) -> Tensor:
         """Return base codes ``(N, L)`` as ``(N, 4, L)`` in the precision of the weights."""
-        if codes.dtype != torch.uint8 or codes.dim() != 2 or codes.shape[1] != self.macro.length:
-            raise ValueError(
-                f"codes must be uint8 of shape (N, {self.macro.length}), not {_name(codes)}. "
-                f"The network takes windows of {self.macro.length} bp."
-            )
-        rows = (codes[:, :, None] == self.bases).to(self.head.output.weight.dtype)  # (N, L, 4)
-        return rows.transpose(1, 2)
+        return one_hot(codes, self.bases, length=self.macro.length, dtype=self.head.output.weight.dtype)
 
     def _run(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         sequence = (self._run_cells_fast(x) if self._is_fast_on(x) else self._run_cells(x)).permute(2, 0, 1)

@@ -27,9 +27,18 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from genotools.genotype.cells import RecurrentCell
+from genotools.nn.activation_mix import tanh
 from genotools.nn.products import Product, outer_product, packed_product
 
-__all__ = ["Family", "PackedWeights", "families_of", "has_fast_activations", "unroll", "unroll_packed"]
+__all__ = [
+    "Family",
+    "PackedWeights",
+    "families_of",
+    "has_fast_activations",
+    "masked",
+    "unroll",
+    "unroll_packed",
+]
 
 
 class Family(NamedTuple):
@@ -177,7 +186,7 @@ def _step(
     """Write the states of one position, places first; return gates and candidates of state 0 and the families."""
     projection = packed.from_hidden(masked(h, mask_h)).add_(from_input)
     gate, candidate = projection.chunk(2, dim=-1)
-    torch.lerp(h, tanh_(candidate), gate.sigmoid_(), out=states[0])
+    torch.lerp(h, tanh(candidate, out=candidate), gate.sigmoid_(), out=states[0])
     projections = [projection]
     for family, product in zip(packed.families, packed.of_family, strict=True):
         before = states[family.predecessor]
@@ -326,11 +335,6 @@ def gates_and_candidates(projection: Tensor, family: Family) -> tuple[Tensor, Te
     return halves[0], halves[1]
 
 
-def tanh_(u: Tensor) -> Tensor:
-    """Replace ``u`` by its hyperbolic tangent; PyTorch's sigmoid is eight times as fast as its tanh on a CPU."""
-    return u.mul_(2).sigmoid_().mul_(2).sub_(1)
-
-
 def _tanh_slope(value: Tensor, gradient: Tensor) -> None:
     gradient.addcmul_(gradient * value, value, value=-1)
 
@@ -341,7 +345,7 @@ def _sigmoid_slope(value: Tensor, gradient: Tensor) -> None:
 
 # The published activations, in place.
 _ACTIVATIONS: Mapping[str, Callable[[Tensor], object]] = {
-    "tanh": tanh_,
+    "tanh": lambda u: tanh(u, out=u),
     "identity": lambda u: u,
     "sigmoid": lambda u: u.sigmoid_(),
     "relu": lambda u: u.relu_(),

@@ -33,7 +33,8 @@ from genotools.nn.live_ops import ROLES, LiveOps, Role
 from genotools.nn.mixed_cell import MixedCell
 from genotools.nn.mixed_recurrent import MixedRecurrentCell
 from genotools.nn.mixing import Mix
-from genotools.nn.network import N_BASES, Head
+from genotools.nn.network import Head
+from genotools.nn.one_hot import all_bases, one_hot
 from genotools.nn.ops import stem
 from genotools.randomness import forked_torch
 
@@ -76,7 +77,7 @@ class Supernet(nn.Module):
         self.macro = macro
         self.task = task
         self.checkpoint_cells = checkpoint_cells
-        self.register_buffer("bases", torch.arange(N_BASES, dtype=torch.uint8)[:, None], persistent=False)
+        self.register_buffer("bases", all_bases(), persistent=False)
         self.stem = stem(macro.stem_channels, macro.stem_kernel)
         stages = macro.stages(live.n_nodes("normal"), live.n_nodes("reduce"))
         self.roles: list[Role] = [stage.layer.cell for stage in stages]
@@ -180,12 +181,7 @@ class Supernet(nn.Module):
 
     def one_hot(self, codes: Tensor) -> Tensor:
         """Return base codes ``(N, L)`` as ``(N, 4, L)`` in the precision of the weights."""
-        if codes.dtype != torch.uint8 or codes.dim() != 2 or codes.shape[1] != self.macro.length:
-            raise ValueError(
-                f"codes must be uint8 of shape (N, {self.macro.length}), "
-                f"not {str(codes.dtype).removeprefix('torch.')} of shape {tuple(codes.shape)}."
-            )
-        return (codes[:, None, :] == self.bases).to(self.head.output.weight.dtype)
+        return one_hot(codes, self.bases, length=self.macro.length, dtype=self.head.output.weight.dtype)
 
     @contextmanager
     def frozen(self) -> Iterator[Self]:

@@ -16,8 +16,9 @@ from genotools.genotype.primitives import get_primitive
 from genotools.genotype.task import Task
 from genotools.nn.live_ops import LiveOps
 from genotools.nn.mixed_cell import MixedCell
-from genotools.nn.mixed_recurrent import MixedRecurrentCell, masked, nodes_of
+from genotools.nn.mixed_recurrent import MixedRecurrentCell, nodes_of
 from genotools.nn.mixing import Mix
+from genotools.nn.recurrent_unroll import masked
 from genotools.nn.supernet import Supernet
 from genotools.randomness import forked_torch
 

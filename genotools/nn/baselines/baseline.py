@@ -5,10 +5,10 @@ from torch import Tensor, nn
 
 from genotools.errors import DataError
 from genotools.genotype.task import Task
+from genotools.nn.one_hot import all_bases, one_hot
 
 __all__ = ["HIDDEN", "Baseline"]
 
-N_BASES = 4
 HIDDEN = 925
 """Units of the layer before the outputs, in all four networks."""
 
@@ -24,7 +24,7 @@ class Baseline(nn.Module):
     def __init__(self, length: int, task: Task) -> None:
         super().__init__()
         self.length, self.task = length, task
-        self.register_buffer("bases", torch.arange(N_BASES, dtype=torch.uint8), persistent=False)
+        self.register_buffer("bases", all_bases(), persistent=False)
 
     def add_head(self, n_features: int) -> None:
         """Make the last two layers."""
@@ -43,6 +43,6 @@ class Baseline(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return logits ``(N, K)`` for base codes, uint8, ``(N, L)``."""
-        x = (codes[:, None, :] == self.bases[:, None]).to(self.fc1.weight.dtype)
+        x = one_hot(codes, self.bases, length=self.length, dtype=self.fc1.weight.dtype)
         logits: Tensor = self.fc2(torch.relu(self.fc1(self.features(x))))
         return logits

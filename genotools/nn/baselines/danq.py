@@ -7,7 +7,8 @@ at 1000 bp and 919 outputs, 2,560 more than published: PyTorch's LSTM has a seco
 from torch import Tensor, nn
 
 from genotools.genotype.task import Task
-from genotools.nn.baselines.baseline import N_BASES, Baseline
+from genotools.nn.baselines.baseline import Baseline
+from genotools.nn.one_hot import N_BASES
 
 __all__ = ["DanQ", "RecurrentTail"]
 

@@ -7,7 +7,8 @@ Reference: Zhou and Troyanskaya, Predicting effects of noncoding variants with d
 from torch import Tensor, nn
 
 from genotools.genotype.task import Task
-from genotools.nn.baselines.baseline import N_BASES, Baseline
+from genotools.nn.baselines.baseline import Baseline
+from genotools.nn.one_hot import N_BASES
 
 __all__ = ["DeepSEA"]
 

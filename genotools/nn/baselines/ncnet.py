@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genotools.genotype.task import Task
-from genotools.nn.baselines.baseline import N_BASES
 from genotools.nn.baselines.danq import CHANNELS, KERNEL, RecurrentTail
+from genotools.nn.one_hot import N_BASES
 
 __all__ = ["NCNetBRR", "NCNetRR"]
 
