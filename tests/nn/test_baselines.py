@@ -7,29 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genotools.errors import DataError
 from genotools.genotype import Task
 from genotools.nn.baselines import BASELINES, build_baseline
+from genotools.testing.golden import uniform
 
 N_PARAMS = {"deepsea": 52_843_119, "danq": 46_929_039, "ncnet-rr": 57_583_119, "ncnet-brr": 47_693_359}
 GOLDEN = {"deepsea": "DeepSEA", "danq": "DanQ", "ncnet-rr": "NCNet_RR", "ncnet-brr": "NCNet_bRR"}
-MASK = (1 << 64) - 1
-
-
-def uniform(name: str, size: int, seed: int) -> NDArray[np.float64]:
-    """Return the numbers that a name stands for; tests/golden/README.md has the formula."""
-    value = 0xCBF29CE484222325
-    for byte in name.encode():
-        value = ((value ^ byte) * 0x100000001B3) & MASK
-    start = np.uint64((value + seed * 0x9E3779B97F4A7C15) & MASK)
-    x = start + np.arange(size, dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((x ^ (x >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def parameter(name: str, shape: tuple[int, ...], seed: int) -> Tensor:

@@ -18,6 +18,7 @@ from genotools.genotype import ConvCell, Genotype, Macro, RecurrentCell, Task
 from genotools.nn import GenomeNet, build
 from genotools.nn.inference import PackedNetwork
 from genotools.nn.weights import reference_names
+from genotools.testing.golden import hashed, uniform
 
 CONDENSED = Path(__file__).parent.parent / "golden"
 FULL = Path(__file__).parents[3] / "shared" / "golden"
@@ -30,7 +31,6 @@ FAST_STATE_TOLERANCE = 2e-5
 follow on one another; values up to 8 come into the recurrent cell. The published states are 4e-6 off float64."""
 GRADIENT_TOLERANCE = 1e-4
 CANCELLATION = 1e-6  # of the whole gradient's norm
-MASK = (1 << 64) - 1
 
 
 @dataclass(frozen=True)
@@ -77,25 +77,6 @@ def read_golden(folder: Path, name: str) -> Golden:
             key.removeprefix("gradnorm/"): float(arrays[key]) for key in arrays if key.startswith("gradnorm/")
         }
     return Golden(json.loads(str(arrays["meta"])), gradnorms, samples)
-
-
-def fnv1a64(text: str) -> int:
-    value = 0xCBF29CE484222325
-    for byte in text.encode():
-        value = ((value ^ byte) * 0x100000001B3) & MASK
-    return value
-
-
-def hashed(name: str, size: int, seed: int) -> NDArray[np.uint64]:
-    start = np.uint64((fnv1a64(name) + seed * 0x9E3779B97F4A7C15) & MASK)
-    x = start + np.arange(size, dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-def uniform(name: str, size: int, seed: int) -> NDArray[np.float64]:
-    return (hashed(name, size, seed) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def parameter(name: str, shape: tuple[int, ...], seed: int) -> Tensor:

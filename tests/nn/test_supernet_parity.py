@@ -26,6 +26,7 @@ from genotools.nn.live_ops import NONE, LiveEdge, LiveOps, Role
 from genotools.nn.ops import FactorizedReduce
 from genotools.nn.supernet import Supernet, build_supernet
 from genotools.nn.supernet_plain import build_plain_supernet
+from genotools.testing.golden import hashed, uniform
 
 CONDENSED = Path(__file__).parent.parent / "golden"
 FULL = Path(__file__).parents[3] / "shared" / "golden"
@@ -38,7 +39,6 @@ TOLERANCE = 1e-4
 STATES_TOLERANCE = 3e-3
 ALPHA_TOLERANCE = {torch.float64: 1e-4, torch.float32: 1e-3}  # of the whole gradient's norm, as the next
 GRADIENT_TOLERANCE = {torch.float64: 1e-3, torch.float32: 5e-3}
-MASK = (1 << 64) - 1
 
 
 @dataclass(frozen=True)
@@ -82,20 +82,6 @@ def read_golden(folder: Path, name: str) -> Golden:
         }
     double = {key: arrays[key] for key in ("train64/out", "train64/bce")}
     return Golden(json.loads(str(arrays["meta"])), norms, samples, double)
-
-
-def hashed(name: str, size: int, seed: int) -> NDArray[np.uint64]:
-    start = 0xCBF29CE484222325
-    for byte in name.encode():
-        start = ((start ^ byte) * 0x100000001B3) & MASK
-    x = np.uint64((start + (seed + 1) * 0x9E3779B97F4A7C15) & MASK) + np.arange(size, dtype=np.uint64)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-def uniform(name: str, size: int, seed: int) -> NDArray[np.float64]:
-    return (hashed(name, size, seed) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def parameter(name: str, shape: tuple[int, ...], seed: int) -> Tensor:
