@@ -14,7 +14,7 @@ from pathlib import Path
 
 from genotools.errors import DataError, OutputExistsError
 
-__all__ = ["check_output", "read_json", "replacing", "to_json", "write_json", "write_text"]
+__all__ = ["check_output", "flush_to_disk", "read_json", "replacing", "to_json", "write_json", "write_text"]
 
 MAX_JSON_BYTES = 16 * 1024 * 1024
 MAX_JSON_DEPTH = 64
@@ -56,9 +56,9 @@ def replacing(path: Path | str) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(_mode_of(path))
-        _flush_to_disk(temporary)
+        flush_to_disk(temporary)
         temporary.replace(path)
-        _flush_to_disk(path.parent)
+        flush_to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -73,7 +73,8 @@ def _mode_of(path: Path) -> int:
         return 0o666 & ~umask
 
 
-def _flush_to_disk(path: Path) -> None:
+def flush_to_disk(path: Path) -> None:
+    """Wait until what was written to a file, or a folder's list of names, is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.data.encoding import reverse_complement, shifted
+from genotools.data.augment import augmented
 from genotools.data.store import SequenceStore
 from genotools.data.strands import opposite_labels
 from genotools.errors import DataError
@@ -109,9 +109,10 @@ class EpochBatches:
     def __getitem__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return base codes ``(n, L)`` and labels ``(n, K)`` of a step, counted from 0."""
         part = slice(step * self._size, (step + 1) * self._size)
-        codes, labels = self._store.codes(self.rows[part]), self._store.labels(self.rows[part])
-        flip = self._is_reversed[part]
-        if flip.any():
-            codes[flip] = reverse_complement(codes[flip])
-            labels[flip] = labels[flip][:, self._opposite]
-        return codes if self._shifts is None else shifted(codes, self._shifts[part]), labels
+        return augmented(
+            self._store.codes(self.rows[part]),
+            self._store.labels(self.rows[part]),
+            is_reversed=self._is_reversed[part],
+            opposite=self._opposite,
+            shifts=None if self._shifts is None else self._shifts[part],
+        )

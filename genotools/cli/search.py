@@ -1,6 +1,5 @@
 """``genotools search``: an engine looks for a genotype."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -190,7 +189,9 @@ def search(
             one_shot_seeds(run_once, output, seeds_of(seeds), resume=resume, as_json=as_json)
         return
     _refuse(engine, for_supernets)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    from genotools.training.ranks import n_launched
+
+    if n_launched() > 1:
         raise DataError(
             f"{engine} tries one genotype after another: instead of torchrun, use --executor processes or ray."
         )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import genotools
 from genotools.errors import DataError
-from genotools.files import read_json, write_json
+from genotools.files import flush_to_disk, read_json, write_json
 
 __all__ = ["PartialStore", "UnknownBases"]
 
@@ -76,7 +76,8 @@ class PartialStore:
         return int(progress["n_rows"])
 
     def save(self, n_rows: int, n_unknown: int) -> None:
-        """Keep how far it is."""
+        """Keep how far it is, once the rows before it are on the disk."""
+        flush_to_disk(self.data)
         document = {"identity": self._identity, "n_rows": n_rows, "n_unknown": n_unknown}
         write_json(self._progress, document)
 
@@ -92,8 +93,7 @@ class PartialStore:
 
     def finish(self) -> None:
         """Give the store its name."""
-        with self.data.open("rb") as file:
-            os.fsync(file.fileno())
+        flush_to_disk(self.data)
         self.data.replace(self._path)
         self._remove()
 

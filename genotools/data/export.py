@@ -2,7 +2,8 @@
 
 import gzip
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
@@ -54,9 +55,13 @@ def export_store(
     """
     path = check_output(output, force=force)
     rows = np.arange(len(store)) if split is None else store.rows(split)
-    write = {"h5": _h5, "npz": _npz, "fasta": _fasta}[kind]
+    writers: dict[ExportKind, Callable[[SequenceStore, NDArray[np.int64], Path], None]] = {
+        "h5": _h5,
+        "npz": _npz,
+        "fasta": partial(_fasta, is_gzip=path.suffix == ".gz"),
+    }
     with replacing(path) as temporary:
-        write(store, rows, temporary, path.suffix == ".gz")
+        writers[kind](store, rows, temporary)
     return len(rows)
 
 
@@ -65,8 +70,7 @@ def _blocks(rows: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
         yield first, rows[first : first + BLOCK_ROWS]
 
 
-def _h5(store: SequenceStore, rows: NDArray[np.int64], path: Path, is_gzip: bool) -> None:
-    del is_gzip
+def _h5(store: SequenceStore, rows: NDArray[np.int64], path: Path) -> None:
     n, n_labels = len(rows), len(store.names)
     with h5py.File(path, "w") as file:
         options = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if n else {}
@@ -79,8 +83,7 @@ def _h5(store: SequenceStore, rows: NDArray[np.int64], path: Path, is_gzip: bool
             x[here], y[here] = one_hot(store.codes(block)).astype(np.uint8), store.labels(block)
 
 
-def _npz(store: SequenceStore, rows: NDArray[np.int64], path: Path, is_gzip: bool) -> None:
-    del is_gzip
+def _npz(store: SequenceStore, rows: NDArray[np.int64], path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
         for name, width in (("codes", store.length), ("labels", len(store.names))):
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -92,7 +95,7 @@ def _npz(store: SequenceStore, rows: NDArray[np.int64], path: Path, is_gzip: boo
             np.lib.format.write_array(member, np.array(store.names, dtype=np.str_), allow_pickle=False)
 
 
-def _fasta(store: SequenceStore, rows: NDArray[np.int64], path: Path, is_gzip: bool) -> None:
+def _fasta(store: SequenceStore, rows: NDArray[np.int64], path: Path, *, is_gzip: bool) -> None:
     with path.open("wb") as plain:
         if is_gzip:
             # Without a time, so that equal stores give equal files.

@@ -106,11 +106,13 @@ def columns(path: Path | str, array: Mat5Array) -> Iterator[NDArray[np.generic]]
         order = _byte_order(file, path)
         file.seek(array.offset)
         reader = _inside(file, _tag(file, order, path), order, path)
-        _, _, dtype = _head(reader, order, path)
+        for _ in range(3):  # flags, shape, name
+            _content(reader, order, path)
+        _tag(reader, order, path)
         n_columns = int(np.prod(array.shape[1:], dtype=np.int64))
-        n_bytes = array.shape[0] * dtype.itemsize
+        n_bytes = array.shape[0] * array.dtype.itemsize
         for _ in range(n_columns):
-            yield np.frombuffer(_exactly(reader, n_bytes, path), dtype=dtype)
+            yield np.frombuffer(_exactly(reader, n_bytes, path), dtype=array.dtype)
 
 
 class _Inflated:
@@ -178,13 +180,6 @@ def _described(file: BinaryIO, tag: _Tag, order: str, offset: int, path: Path) -
     name = _content(reader, order, path).decode("ascii", errors="replace")
     dtype = _number_type(_tag(reader, order, path), order, path)
     return Mat5Array(name=name, shape=shape, dtype=dtype, offset=offset)
-
-
-def _head(reader: _Reader, order: str, path: Path) -> tuple[bytes, bytes, np.dtype[np.generic]]:
-    """Read up to the numbers; return shape, name, and the type they are stored in."""
-    _content(reader, order, path)
-    shape, name = _content(reader, order, path), _content(reader, order, path)
-    return shape, name, _number_type(_tag(reader, order, path), order, path)
 
 
 def _number_type(tag: _Tag, order: str, path: Path) -> np.dtype[np.generic]:

@@ -7,7 +7,7 @@ place in the file from the beginning, so that a kill at any moment leaves an HDF
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -147,22 +147,6 @@ def write_store_resumably(
     return digest
 
 
-@dataclass(frozen=True, slots=True)
-class _Rest:
-    """All of a store but its bases and labels."""
-
-    n_rows: int
-    length: int
-    names: tuple[str, ...]
-    groups: tuple[str, ...]
-    contig_names: tuple[str, ...]
-    contigs: NDArray[np.int32]
-    starts: NDArray[np.int64]
-    splits: NDArray[np.uint8]
-    provenance: dict[str, Any]
-    unknown: NDArray[np.int64]
-
-
 def _rest_of(
     path: Path,
     codes: RowSource,
@@ -174,8 +158,8 @@ def _rest_of(
     contigs: NDArray[np.integer[Any]] | None,
     starts: NDArray[np.integer[Any]] | None,
     provenance: Mapping[str, object],
-) -> _Rest:
-    """Return the rest of a store once everything is found to fit together."""
+) -> Contents:
+    """Return a store without its bases and labels, once everything is found to fit together."""
     n_rows = len(splits)
     groups = [""] * len(names) if groups is None else groups
     contigs = np.full(n_rows, -1) if contigs is None else contigs
@@ -184,8 +168,11 @@ def _rest_of(
         path, codes, labels, {"names": len(names), "groups": len(groups)}, [contigs, starts, splits]
     )
     _check_splits_and_contigs(path, splits, contigs, len(contig_names))
-    return _Rest(
-        n_rows=n_rows,
+    none = np.zeros((0, 0), dtype=np.uint8)
+    return Contents(
+        bases=none,
+        labels=none,
+        digest="",
         length=codes.shape[1],
         names=tuple(names),
         groups=tuple(groups),
@@ -213,11 +200,11 @@ Places = Mapping[str, int]
 """At which byte of the file a dataset begins."""
 
 
-def _reserve(path: Path, rest: _Rest) -> Places:
+def _reserve(path: Path, rest: Contents) -> Places:
     """Make the file, give bases and labels their place in it, and return where that is."""
     shapes = {
-        "bases": (rest.n_rows, bytes_for_bases(rest.length)),
-        "labels": (rest.n_rows, bytes_for_labels(len(rest.names))),
+        "bases": (len(rest.splits), bytes_for_bases(rest.length)),
+        "labels": (len(rest.splits), bytes_for_labels(len(rest.names))),
     }
     with h5py.File(path, "w") as file:
         for name, shape in shapes.items():
@@ -268,7 +255,6 @@ def _write_blocks(
                 file.seek(place + start * packed[name].shape[1])
                 file.write(packed[name].tobytes())
             file.flush()
-            os.fsync(file.fileno())
             unknown.add(np.flatnonzero(block_codes == UNKNOWN) + start * length)
             on_block(block.stop)
 
@@ -283,22 +269,20 @@ def _packed_bases(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return packed
 
 
-def _write_rest(path: Path, rest: _Rest) -> str:
+def _write_rest(path: Path, rest: Contents) -> str:
     """Add everything but bases and labels; return the digest."""
-    values = {field.name: getattr(rest, field.name) for field in fields(rest) if field.name != "n_rows"}
     with h5py.File(path, "r+") as file:
         for name in ("unknown", "contigs", "starts", "splits"):
-            array = values[name]
+            array = getattr(rest, name)
             dtype = array.dtype.newbyteorder("<")
             file.create_dataset(name, shape=array.shape, dtype=dtype, track_times=False)[...] = array
         for name in ("names", "groups", "contig_names"):
-            _write_texts(file, name, values[name])
+            _write_texts(file, name, getattr(rest, name))
         text = to_json(rest.provenance).encode()
         file.create_dataset(
             "provenance", data=text, dtype=h5py.string_dtype("utf-8", len(text)), track_times=False
         )
-        contents = Contents(**values, bases=file["bases"], labels=file["labels"], digest="")
-        digest = content_digest(contents)
+        digest = content_digest(replace(rest, bases=file["bases"], labels=file["labels"]))
         file.attrs["format"] = FORMAT
         file.attrs["version"] = VERSION
         file.attrs["length"] = rest.length

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genotools.data.encoding import reverse_complement, shifted
+from genotools.data.augment import augmented
 from genotools.data.store import SequenceStore
 from genotools.data.strands import opposite_labels
 from genotools.errors import DataError, GenotoolsError
@@ -209,12 +209,13 @@ class Training:
         rows, flip, shifts = epoch.rows[part], epoch.is_reversed[part], epoch.shifts[part]
         if self.resident is not None:
             return self.resident.batch(rows, flip, shifts)
-        codes, labels = self.store.codes(rows), self.store.labels(rows)
-        if flip.any():
-            codes[flip] = reverse_complement(codes[flip])
-            labels[flip] = labels[flip][:, self.opposite]
-        if self.settings.shift_bp:
-            codes = shifted(codes, shifts)
+        codes, labels = augmented(
+            self.store.codes(rows),
+            self.store.labels(rows),
+            is_reversed=flip,
+            opposite=self.opposite,
+            shifts=shifts if self.settings.shift_bp else None,
+        )
         return to_device(codes, self.device), to_device(labels, self.device).float()
 
     def _report(self, on_step: Callable[[StepReport], None], sequences_per_s: float) -> None:

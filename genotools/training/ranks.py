@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from genotools.errors import DataError, GenotoolsError
 
-__all__ = ["Ranks", "folder_of_rank", "joined_ranks"]
+__all__ = ["Ranks", "folder_of_rank", "joined_ranks", "n_launched"]
 
 BUCKET_BYTES = 2**25
 """Tensors are averaged together up to this many bytes: hundreds of small messages cost more than their content."""
@@ -126,6 +126,11 @@ def _buckets(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
         yield bucket
 
 
+def n_launched() -> int:
+    """Return how many processes torchrun started together with this one; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @contextmanager
 def joined_ranks(device: str) -> Iterator[tuple[Ranks, str]]:
     """Join the other processes of torchrun inside the block; yield the rank and its device.
@@ -138,7 +143,7 @@ def joined_ranks(device: str) -> Iterator[tuple[Ranks, str]]:
     DataError
         If the device names one CUDA device for all ranks.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if n_launched() == 1:
         yield Ranks(), device
         return
     if device == "auto":
