@@ -53,7 +53,7 @@ def main() -> None:
     )
     with SequenceStore.open(arguments.data) as store:
         macro = {"small": Macro.small, "paper": Macro.paper}[arguments.macro](store.length)
-        task = Task(len(store.names), names=store.names)
+        task = store.task
         evaluator = TrainingEvaluator(store, macro, training, device=arguments.device)
         reached = trained(genotypes, evaluator, arguments)
     scores = {name: scored(name, genotypes, macro, task, arguments) for name in PROXIES}

@@ -10,12 +10,12 @@ import numpy as np
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
 from genotools.genotype.macro import Macro
-from genotools.genotype.task import Task
 from genotools.nn import GenomeNet, build, cost
 from genotools.search.budget import TrainingCost
 from genotools.search.evaluation import Job
 from genotools.training.progress import StepReport
 from genotools.training.settings import TrainingSettings
+from genotools.training.task_metrics import HEADLINE
 from genotools.training.trainer import fit
 
 __all__ = ["KNOWLEDGE", "Knowledge", "RepeatingEvaluator", "TrainingEvaluator"]
@@ -72,7 +72,7 @@ class TrainingEvaluator:
         self._store = store
         self._macro = macro
         self._settings = settings
-        self._task = Task(len(store.names), names=store.names)
+        self._task = store.task
         self._device = device
         self._knowledge, self._knowledge_weight = knowledge, knowledge_weight
         self._on_step = on_step
@@ -126,9 +126,7 @@ class TrainingEvaluator:
         )
         best, costs = result.best, cost(job.genotype, self._macro, self._task)
         metrics = {
-            "valid_auprc": best.valid_auprc,
-            "valid_auroc": best.valid_auroc,
-            "valid_weighted_f1": best.valid_weighted_f1,
+            **{f"valid_{name}": value for name, value in best.valid.items()},
             "valid_loss": best.valid_loss,
             "epochs": float(len(result.history)),
             "params": float(costs.params),
@@ -136,7 +134,9 @@ class TrainingEvaluator:
         }
         if self._knowledge is not None:
             metrics[KNOWLEDGE] = self._knowledge(network)
-            metrics["reward"] = best.valid_auprc + self._knowledge_weight * metrics[KNOWLEDGE]
+            metrics["reward"] = (
+                best.valid[HEADLINE[self._task.kind]] + self._knowledge_weight * metrics[KNOWLEDGE]
+            )
         return metrics
 
 

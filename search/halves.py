@@ -6,6 +6,7 @@ step.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +79,11 @@ class EpochBatches:
     seed, path
         Place in the tree of seeds.
 
+    Raises
+    ------
+    DataError
+        If windows would be turned or moved whose labels hold for them as they are.
+
     Attributes
     ----------
     rows
@@ -96,6 +102,11 @@ class EpochBatches:
         seed: int,
         path: tuple[int, ...],
     ) -> None:
+        if store.task.one_strand and (reverse_complement_rate or shift_bp):
+            raise DataError(
+                f"{store.path}: its labels hold for the windows as they are; reverse_complement_rate and shift_bp "
+                "must be 0."
+            )
         rng = np.random.default_rng(child_seed(seed, *path))
         self._store = store
         self._size = min(batch_size, len(rows))
@@ -106,7 +117,7 @@ class EpochBatches:
         self._shifts = rng.integers(-shift_bp, shift_bp + 1, len(self.rows)) if shift_bp else None
         self._opposite = opposite_labels(store.names)
 
-    def __getitem__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def __getitem__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         """Return base codes ``(n, L)`` and labels ``(n, K)`` of a step, counted from 0."""
         part = slice(step * self._size, (step + 1) * self._size)
         return augmented(

@@ -14,6 +14,7 @@ from genotools.errors import DataError
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
 from genotools.genotype.task import Task
+from genotools.training.task_metrics import HEADLINE, METRIC_NAMES
 
 __all__ = ["COSTS", "METRICS", "Constraint", "Objective", "check_objectives", "cost_check"]
 
@@ -21,11 +22,16 @@ METRICS: Mapping[str, Literal["max", "min"]] = {
     "valid_auprc": "max",
     "valid_auroc": "max",
     "valid_weighted_f1": "max",
+    "valid_accuracy": "max",
+    "valid_cross_entropy": "min",
+    "valid_pearson": "max",
+    "valid_r2": "max",
+    "valid_d2": "max",
     "valid_loss": "min",
     "knowledge": "max",
     "reward": "max",
 }
-"""Metrics of a trained network and the direction that is meant where none is given.
+"""Metrics of a trained network and the direction that is meant where none is given; a task has its own of them.
 
 ``knowledge`` and ``reward`` are there where the search was given some knowledge to judge networks by.
 """
@@ -75,6 +81,19 @@ class Objective:
             case "max" | "min":
                 return cls(name, direction)
         raise DataError(f"objective {text[:60]!r}: the direction is max or min, not {direction[:20]!r}.")
+
+    @classmethod
+    def of_task(cls, task: Task) -> "Objective":
+        """Return the objective that is meant where a person names none."""
+        return cls.parse(f"valid_{HEADLINE[task.kind]}")
+
+    def check_task(self, task: Task) -> None:
+        """Raise DataError if the networks of a task do not have this metric."""
+        name = self.metric.removeprefix("valid_")
+        others = {metric for kind in METRIC_NAMES.values() for metric in kind} - {*METRIC_NAMES[task.kind]}
+        if self.metric.startswith("valid_") and name in others:
+            known = ", ".join(f"valid_{metric}" for metric in (*METRIC_NAMES[task.kind], "loss"))
+            raise DataError(f"objective {self.metric}: a task of kind {task.kind} has {known}.")
 
     def score(self, metrics: Mapping[str, float]) -> float:
         """Return the metric turned so that higher is better; NaN where it is missing."""

@@ -18,7 +18,6 @@ from genotools.files import parse_json
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
 from genotools.genotype.space import SearchSpace
-from genotools.genotype.task import Task
 from genotools.nn.alphas import Alphas
 from genotools.nn.live_ops import ROLES, LiveOp, LiveOps, Role
 from genotools.nn.supernet import Supernet, build_supernet
@@ -143,7 +142,7 @@ class OneShotEngine:
         self.checkpoint_path = checkpoint_path
         self.checkpoint_cells = checkpoint_cells
         self.should_stop, self.on_step, self.on_decision = should_stop, on_step, on_decision
-        self.task = Task(len(store.names), names=store.names)
+        self.task = store.task
         self.halves = split_halves(store, settings.alpha_data, seed=child_seed(seed, HALVES))
 
     def memory(self) -> SupernetMemory:

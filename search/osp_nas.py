@@ -25,7 +25,6 @@ from genotools.genotype.cells import ConvCell, RecurrentCell
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
 from genotools.genotype.space import SearchSpace
-from genotools.genotype.task import Task
 from genotools.nn.live_ops import ROLES, LiveOp, LiveOps, Role
 from genotools.nn.supernet import Supernet, build_supernet
 from genotools.nn.supernet_memory import SupernetMemory, supernet_memory
@@ -70,7 +69,7 @@ class OspNas:
         self.checkpoint_path, self.checkpoint_cells = checkpoint_path, checkpoint_cells
         self.should_stop, self.on_step, self.on_decision = should_stop, on_step, on_decision
         self._reported = 0.0
-        self.task = Task(len(store.names), names=store.names)
+        self.task = store.task
         self.halves = split_halves(store, settings.alpha_data, seed=child_seed(seed, HALVES))
         self.loss = HeldOutLoss(
             store,

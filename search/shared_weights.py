@@ -23,7 +23,6 @@ from genotools.errors import DataError
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
 from genotools.genotype.space import SearchSpace
-from genotools.genotype.task import Task
 from genotools.nn.cost import cost
 from genotools.nn.live_ops import LiveOps
 from genotools.nn.network import GenomeNet
@@ -91,7 +90,7 @@ class SharedWeightsEvaluator:
             raise DataError(f"{store.path}: windows of {store.length} bp, the macro takes {macro.length} bp.")
         self._store, self._space, self._macro, self._settings = store, space, macro, settings
         self._keep = keep
-        self._task = Task(len(store.names), names=store.names)
+        self._task = store.task
         self._device = torch.device(device)
         self._n_recalibration = recalibration_batches
         self._before_step = before_step
@@ -192,9 +191,7 @@ class SharedWeightsEvaluator:
             raise DivergedError("the validation loss is not a finite number.")
         costs = cost(genotype, self._macro, self._task)
         return {
-            "valid_auprc": validation.metrics.mean_auprc,
-            "valid_auroc": validation.metrics.mean_auroc,
-            "valid_weighted_f1": validation.metrics.weighted_f1,
+            **{f"valid_{name}": value for name, value in validation.metrics.summary().items()},
             "valid_loss": validation.loss,
             "params": float(costs.params),
             "macs": float(costs.macs),

@@ -20,6 +20,7 @@ from genotools.files import read_json, write_json
 from genotools.genotype.documents import genotype_from_document, space_from_document
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.space import SearchSpace
+from genotools.genotype.task import TaskKind
 from genotools.search.folder import BEST_FILE
 from genotools.search.journal import Journal
 from genotools.search.one_shot_run import read_candidates
@@ -130,20 +131,23 @@ def _trial(event: Mapping[str, Any], space: SearchSpace | None, path: Path) -> T
 def descriptors(store: SequenceStore) -> dict[str, Any]:
     """Return what the training split is like, as JSON values.
 
-    ``length_bp``, ``n_labels``, ``label_rates`` (their 0.1, 0.5 and 0.9 quantiles), ``gc``, and ``kmers``: the
-    frequencies of all 4-mers, each together with its reverse complement, of windows spread evenly over the split:
-    up to 4000, and fewer where that would be more than 8 million bases.
+    ``length_bp``, ``kind`` of the task, ``n_labels``, ``label_rates`` (their 0.1, 0.5 and 0.9 quantiles),
+    ``gc``, and ``kmers``: the frequencies of all 4-mers, each together with its reverse complement, of windows spread
+    evenly over the split: up to 4000, and fewer where that would be more than 8 million bases.
     """
     rows = store.rows("train")
     if not len(rows):
         raise DataError(f"{store.path}: the training split is empty; there is nothing to describe.")
     codes = store.codes(_spread(rows, min(MAX_WINDOWS, max(1, MAX_BASES // store.length))))
-    rates = store.labels(_spread(rows, MAX_WINDOWS)).mean(axis=0)
+    labels = store.labels(_spread(rows, MAX_WINDOWS))
+    # Of values the share of windows in which they were measured: the part that has a meaning without their unit.
+    rates = ((~np.isnan(labels)) if labels.dtype.kind == "f" else labels).mean(axis=0)
     known = codes[codes < 4]
     return {
         "format": FORMAT,
         "version": VERSION,
         "length_bp": store.length,
+        "kind": str(store.task.kind),
         "n_labels": len(store.names),
         "label_rates": [round(float(rate), 6) for rate in np.quantile(rates, QUANTILES)],
         "gc": round(float(np.isin(known, (1, 2)).mean()), 6) if len(known) else 0.0,
@@ -178,10 +182,11 @@ def _spectrum(codes: NDArray[np.uint8]) -> NDArray[np.float64]:
 def distance(first: Mapping[str, Any], second: Mapping[str, Any]) -> float:
     """Return how unlike two data sets are; 0 for equal descriptors, about 1 for very different ones in each part.
 
-    The sum of: the logarithm of the ratio of lengths, of numbers of labels and (their mean) of label rates, each
-    against a factor of ten; ten times the difference in GC; and the square root of the Jensen-Shannon divergence
-    (base 2) of the 4-mers times three, since genomes differ by a few hundredths only.
+    The sum of: 1 for tasks of two kinds; the logarithm of the ratio of lengths, of numbers of labels and (their mean)
+    of label rates, each against a factor of ten; ten times the difference in GC; and the square root of the
+    Jensen-Shannon divergence (base 2) of the 4-mers times three, since genomes differ by a few hundredths only.
     """
+    kinds = float(first["kind"] != second["kind"])
     ratios = [_log_ratio(first[name], second[name]) for name in ("length_bp", "n_labels")]
     rates = [
         _log_ratio(a + 1e-4, b + 1e-4)
@@ -189,7 +194,7 @@ def distance(first: Mapping[str, Any], second: Mapping[str, Any]) -> float:
     ]
     spectra = 3 * math.sqrt(max(0.0, _jensen_shannon(np.array(first["kmers"]), np.array(second["kmers"]))))
     gc = 10 * abs(float(first["gc"]) - float(second["gc"]))
-    return sum(ratios) + sum(rates) / len(rates) + gc + spectra
+    return kinds + sum(ratios) + sum(rates) / len(rates) + gc + spectra
 
 
 def _log_ratio(a: float, b: float) -> float:
@@ -242,6 +247,7 @@ class _Descriptors(BaseModel):
     format: Literal["genotools/data-descriptors"]
     version: Literal[1]
     length_bp: Annotated[int, Field(ge=1)]
+    kind: TaskKind = TaskKind.MULTILABEL
     n_labels: Annotated[int, Field(ge=1)]
     label_rates: Annotated[
         list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=len(QUANTILES), max_length=len(QUANTILES))

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from genotools.data.build import BuildSummary
-    from genotools.data.stats import StoreStats
+    from genotools.data.stats import SplitStats, StoreStats
 
 __all__ = ["print_json", "print_lines", "print_stats", "print_table", "report_build", "report_store"]
 
@@ -59,7 +59,8 @@ def report_store(path: Path, *, as_json: bool) -> None:
 
 def print_stats(stats: "StoreStats") -> None:
     """Print a table of splits and one of labels."""
-    columns = ("split", "rows", "labels a row", "GC", "unknown", "labels without positives")
+    without = "labels without values" if stats.is_of_values else "labels without positives"
+    columns = ("split", "rows", "labels a row", "GC", "unknown", without)
     rows = [
         (
             split,
@@ -81,13 +82,21 @@ def print_stats(stats: "StoreStats") -> None:
             stats.names[label],
             stats.groups[label],
             *(
-                f"{part.positives[label]:,} ({part.rates[label]:.2%})" if part.n_rows else ""
+                _label_cell(part, label, is_value=stats.is_of_values) if part.n_rows else ""
                 for part in stats.splits.values()
             ),
         )
         for label in order
     ]
     print_table(("label", "group", *stats.splits), labels)
+
+
+def _label_cell(part: "SplitStats", label: int, *, is_value: bool) -> str:
+    """Return how many rows of a split carry a label, or the mean and spread of its values."""
+    n_rows = f"{part.positives[label]:,}"
+    if is_value:
+        return f"{n_rows}: {part.means[label]:.4g} ± {part.deviations[label]:.3g}"
+    return f"{n_rows} ({part.rates[label]:.2%})"
 
 
 def print_table(columns: tuple[str, ...], rows: "Sequence[tuple[str | int, ...]]") -> None:

@@ -1,6 +1,7 @@
 """What ``genotools search`` does when the engine trains a supernet."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,7 @@ def run_one_shot(
                 store,
                 setting.folder,
                 macro=load_macro(macro or ("small" if preset == "quick" else "paper"), length=store.length),
-                settings=settings,
+                settings=replace(settings, weights=settings.weights.for_task(store.task)),
                 seed=seed,
                 device=str(setting.device),
                 checkpoint_cells=checkpoint_cells,

@@ -91,6 +91,7 @@ def run_sampling(engine: str, options: SamplingOptions, output: Path, *, seed: i
     with ExitStack() as stack:
         stack.enter_context(resume_hint())
         store = stack.enter_context(SequenceStore.open(options.data))
+        settings = settings.for_task(store.task)
         macro = load_macro(options.macro or chosen.macro, length=store.length)
         progress = stack.enter_context(TrialProgress(n_trials))
         evaluator = _evaluator(engine, options, store, space, macro, settings, device, progress)
@@ -100,7 +101,7 @@ def run_sampling(engine: str, options: SamplingOptions, output: Path, *, seed: i
             evaluator,
             output,
             seed=seed,
-            objectives=_objectives(options),
+            objectives=_objectives(options, store.task),
             n_trials=n_trials,
             budget=Budget.parse(options.budget) if options.budget else None,
             settings={**preset.settings, **_engine_settings(options.settings)},
@@ -115,9 +116,14 @@ def run_sampling(engine: str, options: SamplingOptions, output: Path, *, seed: i
     return result
 
 
-def _objectives(options: SamplingOptions) -> list[Objective]:
-    default = "reward" if options.knowledge else "valid_auprc"
-    return [Objective.parse(text) for text in options.objectives or [default]]
+def _objectives(options: SamplingOptions, task: Task) -> list[Objective]:
+    """Return what was asked for, or what counts for the task."""
+    if not options.objectives:
+        return [Objective("reward") if options.knowledge else Objective.of_task(task)]
+    objectives = [Objective.parse(text) for text in options.objectives]
+    for objective in objectives:
+        objective.check_task(task)
+    return objectives
 
 
 def _engine_settings(texts: Sequence[str]) -> dict[str, Any]:
@@ -144,7 +150,7 @@ def _source_options(
     seed: int,
 ) -> SourceOptions:
     """Return constraints, preference and warm start."""
-    task = Task(len(store.names), names=store.names)
+    task = store.task
     constraints = [Constraint.parse(text) for text in options.constraints]
     prefers: Callable[..., float] | None = None
     description: dict[str, Any] = {"constraints": [str(constraint) for constraint in constraints]}
@@ -235,7 +241,8 @@ def print_result(result: SearchResult, options: SamplingOptions) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    objectives = _objectives(options)
+    with SequenceStore.open(options.data) as store:
+        objectives = _objectives(options, store.task)
     names = [objective.metric for objective in objectives]
     others = [name for name in ("valid_loss", "params") if name not in names]
     table = Table("trial", "genotype", *names, *others, "epochs", "seconds", box=None, header_style="bold")

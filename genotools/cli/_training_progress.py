@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from genotools.cli._metrics_output import metrics_line
 from genotools.training.run import Reporter
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class TrainingProgress(Reporter):
         """Print the epoch's line."""
         self._say(
             f"epoch {record.epoch:>3}  train loss {record.train_loss:.4f}  valid loss {record.valid_loss:.4f}  "
-            f"AUROC {record.valid_auroc:.4f}  AUPRC {record.valid_auprc:.4f}  {record.seconds:.0f} s"
+            f"{metrics_line(record.valid)}  {record.seconds:.0f} s"
             f"{'  best' if record.is_best else ''}"
         )
 

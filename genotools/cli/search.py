@@ -47,8 +47,8 @@ def search(
         typer.Option(
             "--objective",
             metavar="METRIC[:max|min]",
-            help="valid_auprc (the default), valid_auroc, valid_weighted_f1, valid_loss, params, macs. Several "
-            "for pareto; other engines follow the first. [trials]",
+            help="valid_auprc (the default for labels), valid_auroc, valid_accuracy (for classes), valid_pearson "
+            "(for values), valid_loss, params, macs, ... Several for pareto; others follow the first. [trials]",
         ),
     ] = None,
     constraint: Annotated[

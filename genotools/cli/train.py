@@ -12,12 +12,9 @@ from genotools.cli._options import Device, Force, Json, Out, Resume, Seed
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from genotools.training.metrics import MultilabelMetrics
     from genotools.training.run import TrainingResult
 
 __all__ = ["evaluate", "train"]
-
-N_SHOWN_LABELS = 30
 
 Data = Annotated[Path, typer.Option("--data", help="A sequence store (.h5).", show_default=False)]
 Preset = Annotated[str, typer.Option("--preset", help="quick (minutes on a laptop) or paper.")]
@@ -82,19 +79,23 @@ def train(
     from genotools.training.run import train as run_training
     from genotools.training.settings import get_preset
 
-    settings = get_preset(preset).changed(
-        epochs=epochs,
-        steps_per_epoch=steps,
-        batch_size=batch_size,
-        lr=lr,
-        recurrent_lr=recurrent_lr,
-        patience=patience,
-        precision=precision,
-        reverse_complement_rate=reverse_complement,
-        shift_bp=shift,
-    )
     with SequenceStore.open(data) as store:
-        length = store.length
+        length, task = store.length, store.task
+    settings = (
+        get_preset(preset)
+        .for_task(task)
+        .changed(
+            epochs=epochs,
+            steps_per_epoch=steps,
+            batch_size=batch_size,
+            lr=lr,
+            recurrent_lr=recurrent_lr,
+            patience=patience,
+            precision=precision,
+            reverse_complement_rate=reverse_complement,
+            shift_bp=shift,
+        )
+    )
     with (
         rank_setting(device, output) as setting,
         stop_on_signals() as stop,
@@ -138,20 +139,25 @@ def evaluate(
         Literal["train", "valid", "test"], typer.Option("--split", help="Which windows.")
     ] = "test",
     strands: Annotated[
-        Literal["both", "forward"],
-        typer.Option("--strands", help="Average both strands' probabilities, or take the forward one's."),
-    ] = "both",
+        Literal["both", "forward"] | None,
+        typer.Option(
+            "--strands",
+            help="Average both strands' predictions, or take the forward one's.  [default: both, where labels hold "
+            "for both]",
+        ),
+    ] = None,
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="Windows in one call of the model.")
     ] = 256,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Measure a model on a split of a store: AUROC, AUPRC and F1 of every label, and their means."""
+    """Measure a model on a split of a store, beside chance: every label, and the means."""
     from rich.console import Console
 
     from genotools.cli._models import load_predictor
     from genotools.data.store import SequenceStore
+    from genotools.data.strands import default_strands
     from genotools.training.evaluate import describe_strands
     from genotools.training.evaluate import evaluate as run_evaluation
 
@@ -166,29 +172,26 @@ def evaluate(
             strands=strands,
             on_progress=lambda n_done, n_rows: status.update(f"Evaluating: {n_done:,} of {n_rows:,} windows"),
         )
-    how = describe_strands(strands, metrics.names)
+    how = describe_strands(strands or default_strands(predictor), metrics.names)
     if json:
         from genotools.files import to_json
 
         document = {"model": model, "model_digest": predictor.digest, "split": split, "strands": how}
         typer.echo(to_json({**document, **metrics.to_json()}), nl=False)
     else:
-        _print_metrics(metrics, split=split, how=how)
+        from genotools.cli._metrics_output import print_metrics
+
+        print_metrics(metrics, split=split, how=how)
 
 
 def _print_training(result: "TrainingResult", data: Path, console: "Console") -> None:
     """Print the few numbers that count to stdout, and where everything lies to stderr."""
-    valid, test = result.validation, result.test
+    from genotools.cli._metrics_output import print_test
+
     typer.echo(f"genotype        {result.genotype_digest}")
     typer.echo(f"parameters      {result.n_params:,}")
     typer.echo(f"best epoch      {result.best_epoch} of {result.n_epochs}")
-    typer.echo(f"valid AUROC     {_number(valid['valid_auroc'])}")
-    typer.echo(f"valid AUPRC     {_number(valid['valid_auprc'])}")
-    if test is not None:
-        typer.echo(f"test AUROC      {_number(test['mean_auroc'])}")
-        typer.echo(f"test AUPRC      {_number(test['mean_auprc'])}")
-        typer.echo(f"labels scored   {test['n_scored']} of {test['n_labels']}")
-        typer.echo(f"strands         {test['strands']}")
+    print_test(result.validation, result.test)
     folder = result.folder
     message = [
         f"Trained in {result.seconds:,.0f} s. In {folder}:",
@@ -199,28 +202,3 @@ def _print_training(result: "TrainingResult", data: Path, console: "Console") ->
         f"  or: {shlex.join(['genotools', 'evaluate', str(folder), '--data', str(data)])}",
     ]
     console.print("\n".join(message), highlight=False, markup=False, soft_wrap=True)
-
-
-def _print_metrics(metrics: "MultilabelMetrics", *, split: str, how: str) -> None:
-    """Print the means, and the labels of a short list, to stdout."""
-    typer.echo(f"split           {split}, {metrics.n_windows:,} windows; {how}")
-    typer.echo(f"mean AUROC      {_number(metrics.mean_auroc)}   median {_number(metrics.median_auroc)}")
-    typer.echo(f"mean AUPRC      {_number(metrics.mean_auprc)}   median {_number(metrics.median_auprc)}")
-    typer.echo(f"AUPRC by chance {_number(metrics.mean_positive_rate)}")
-    typer.echo(f"weighted F1     {_number(metrics.weighted_f1)}")
-    typer.echo(f"labels scored   {metrics.n_scored} of {len(metrics.names)}")
-    if metrics.skipped:
-        typer.echo(f"skipped         {', '.join(metrics.skipped)} (no positive or no negative window)")
-    if len(metrics.names) > N_SHOWN_LABELS:
-        typer.echo(f"{len(metrics.names)} labels: see them with --json")
-        return
-    width = max(map(len, metrics.names))
-    typer.echo(f"\n{'label':<{width}}  positives   AUROC   AUPRC      F1")
-    for index, name in enumerate(metrics.names):
-        values = (metrics.auroc[index], metrics.auprc[index], metrics.f1[index])
-        columns = "".join(f"{_number(value):>8}" for value in values)
-        typer.echo(f"{name:<{width}}  {metrics.n_positive[index]:>9,}{columns}")
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None or value != value else f"{value:.4f}"

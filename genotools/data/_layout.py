@@ -1,4 +1,7 @@
-"""The HDF5 layout of a sequence store: reading with every check, and the digest of its content."""
+"""The HDF5 layout of a sequence store: reading with every check, and the digest of its content.
+
+Version 1 holds yes-or-no labels. Version 2 is the same with labels of another kind, and says which.
+"""
 
 import hashlib
 import json
@@ -12,16 +15,17 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from genotools.data.label_layout import LabelLayout
 from genotools.errors import DataError
 from genotools.files import parse_json
+from genotools.genotype.task import TaskKind
 
 __all__ = [
     "FORMAT",
     "SPLITS",
-    "VERSION",
+    "VERSIONS",
     "Contents",
     "bytes_for_bases",
-    "bytes_for_labels",
     "combined_digest",
     "content_digest",
     "is_store",
@@ -29,12 +33,11 @@ __all__ = [
 ]
 
 FORMAT = "genotools/store"
-VERSION = 1
+VERSIONS = (1, 2)
 SPLITS = ("train", "valid", "test")
 DTYPES = {
     "bases": "uint8",
     "unknown": "int64",
-    "labels": "uint8",
     "contigs": "int32",
     "starts": "int64",
     "splits": "uint8",
@@ -50,7 +53,7 @@ class Contents:
     length: int
     bases: NDArray[np.uint8]
     unknown: NDArray[np.int64]
-    labels: NDArray[np.uint8]
+    labels: NDArray[Any]
     names: tuple[str, ...]
     groups: tuple[str, ...]
     contig_names: tuple[str, ...]
@@ -59,16 +62,23 @@ class Contents:
     splits: NDArray[np.uint8]
     provenance: dict[str, Any]
     digest: str
+    kind: TaskKind = TaskKind.MULTILABEL
+    one_strand: bool = False
+
+    @property
+    def label_layout(self) -> LabelLayout:
+        """How the labels lie in the file."""
+        return LabelLayout(self.kind, len(self.names))
+
+    @property
+    def version(self) -> int:
+        """Of the layout: the lowest that can hold this."""
+        return 1 if self.kind is TaskKind.MULTILABEL and not self.one_strand else 2
 
 
 def bytes_for_bases(length: int) -> int:
     """Return the bytes that a row of ``length`` bases takes."""
     return -(-length // 4)
-
-
-def bytes_for_labels(n_labels: int) -> int:
-    """Return the bytes that a row of ``n_labels`` labels takes."""
-    return -(-n_labels // 8)
 
 
 def read_contents(path: Path) -> Contents:
@@ -112,27 +122,33 @@ def _check_kind(path: Path, file: h5py.File) -> None:
             f"{', '.join(sorted(file)[:10]) or 'nothing'}."
         )
     version = file.attrs.get("version")
-    if np.ndim(version) or version != VERSION:
-        raise DataError(f"{path}: store version {version}, this genotools reads version {VERSION}.")
+    if np.ndim(version) or version not in VERSIONS:
+        known = " and ".join(map(str, VERSIONS))
+        raise DataError(f"{path}: store version {version}, this genotools reads versions {known}.")
 
 
 def _structural_faults(file: h5py.File) -> list[str]:
-    faults = [f"dataset {name!r} is missing" for name in (*DTYPES, *TEXTS, "provenance") if name not in file]
-    faults += [f"attribute {name!r} is missing" for name in ("length", "digest") if name not in file.attrs]
+    datasets = (*DTYPES, "labels", *TEXTS, "provenance")
+    attributes = ("length", "digest", *(("task", "one_strand") if file.attrs["version"] == 2 else ()))
+    faults = [f"dataset {name!r} is missing" for name in datasets if name not in file]
+    faults += [f"attribute {name!r} is missing" for name in attributes if name not in file.attrs]
     if faults:
         return faults
     length = file.attrs["length"]
     if not isinstance(length, int | np.integer) or length < 1:
         return [f"attribute 'length' is {length}, a whole number of bases was expected"]
-    if any(not isinstance(file[name], h5py.Dataset) for name in (*DTYPES, *TEXTS, "provenance")):
+    if any(not isinstance(file[name], h5py.Dataset) for name in datasets):
         return ["groups where datasets were expected"]
-    if any(file[name].shape is None for name in (*DTYPES, *TEXTS, "provenance")):
+    if any(file[name].shape is None for name in datasets):
         return ["datasets without a shape"]
+    if "task" in attributes and str(file.attrs["task"]) not in set(TaskKind):
+        return [f"attribute 'task' is {file.attrs['task']!r}, one of {', '.join(TaskKind)} was expected"]
     n_rows, n_labels = file["splits"].size, file["names"].size
+    labels = LabelLayout(_kind_of(file), n_labels)
     shapes: dict[str, tuple[int, ...]] = {
         "bases": (n_rows, bytes_for_bases(int(length))),
         "unknown": (file["unknown"].size,),
-        "labels": (n_rows, bytes_for_labels(n_labels)),
+        "labels": (n_rows, labels.width),
         "names": (n_labels,),
         "groups": (n_labels,),
         "contig_names": (file["contig_names"].size,),
@@ -141,17 +157,22 @@ def _structural_faults(file: h5py.File) -> list[str]:
         "splits": (n_rows,),
         "provenance": (),
     }
+    dtypes = {**DTYPES, "labels": labels.dtype.name}
     for name, shape in shapes.items():
         dataset = file[name]
         if dataset.shape != shape:
             faults.append(f"{name} has shape {dataset.shape}, {shape} was expected")
-        if name in DTYPES and dataset.dtype != np.dtype(DTYPES[name]).newbyteorder("<"):
-            faults.append(f"{name} is {dataset.dtype}, {DTYPES[name]} was expected")
-        if name not in DTYPES and h5py.check_string_dtype(dataset.dtype) is None:
+        if name in dtypes and dataset.dtype != np.dtype(dtypes[name]).newbyteorder("<"):
+            faults.append(f"{name} is {dataset.dtype}, {dtypes[name]} was expected")
+        if name not in dtypes and h5py.check_string_dtype(dataset.dtype) is None:
             faults.append(f"{name} is {dataset.dtype}, text was expected")
         if dataset.chunks is not None or dataset.external or dataset.is_virtual:
             faults.append(f"{name} is not contiguous in the file, so it cannot be memory-mapped")
     return faults
+
+
+def _kind_of(file: h5py.File) -> TaskKind:
+    return TaskKind(str(file.attrs["task"])) if file.attrs["version"] == 2 else TaskKind.MULTILABEL
 
 
 def _read(path: Path, file: h5py.File) -> Contents:
@@ -171,6 +192,8 @@ def _read(path: Path, file: h5py.File) -> Contents:
         splits=file["splits"][()],
         provenance=provenance,
         digest=str(file.attrs["digest"]),
+        kind=_kind_of(file),
+        one_strand=bool(file.attrs.get("one_strand", False)),
     )
 
 
@@ -178,14 +201,16 @@ def _texts(dataset: h5py.Dataset) -> tuple[str, ...]:
     return tuple(str(text) for text in dataset.asstr()[()])
 
 
-def _mapped(path: Path, dataset: h5py.Dataset) -> NDArray[np.uint8]:
+def _mapped(path: Path, dataset: h5py.Dataset) -> NDArray[Any]:
     offset = dataset.id.get_offset()
     if dataset.size == 0 or offset is None:  # HDF5 gives no room to an empty dataset
-        return np.zeros(dataset.shape, dtype=np.uint8)
-    if offset + dataset.size > path.stat().st_size:
-        raise DataError(f"{path}: cut off: {dataset.name[1:]} should end at byte {offset + dataset.size:,}.")
+        return np.zeros(dataset.shape, dtype=dataset.dtype)
+    if offset + dataset.nbytes > path.stat().st_size:
+        raise DataError(
+            f"{path}: cut off: {dataset.name[1:]} should end at byte {offset + dataset.nbytes:,}."
+        )
     # A plain ndarray over the map: indexing np.memmap itself costs Python calls in every batch.
-    return np.asarray(np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=dataset.shape))
+    return np.asarray(np.memmap(path, dtype=dataset.dtype, mode="r", offset=offset, shape=dataset.shape))
 
 
 def _value_faults(contents: Contents) -> list[str]:
@@ -204,18 +229,25 @@ def _value_faults(contents: Contents) -> list[str]:
     return faults
 
 
-def combined_digest(length: int, texts: Sequence[Sequence[str]], array_digests: dict[str, str]) -> str:
-    """Return the store's digest from its texts and the SHA-256 of each of its arrays."""
-    document = {"length": length, "texts": [list(text) for text in texts], "arrays": array_digests}
+def combined_digest(
+    length: int, texts: Sequence[Sequence[str]], array_digests: dict[str, str], task: dict[str, object]
+) -> str:
+    """Return the store's digest from its texts, the SHA-256 of each of its arrays, and what version 2 adds."""
+    document = {"length": length, "texts": [list(text) for text in texts], "arrays": array_digests, **task}
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def content_digest(contents: Contents) -> str:
     """Return the digest over everything but the provenance; it reads every byte once."""
-    arrays = {name: getattr(contents, name) for name in DTYPES}
+    arrays = {name: getattr(contents, name) for name in (*DTYPES, "labels")}
     texts = (contents.names, contents.groups, contents.contig_names)
-    return combined_digest(contents.length, texts, {name: _sha256(array) for name, array in arrays.items()})
+    task: dict[str, object] = {}
+    if contents.version == 2:
+        task = {"task": str(contents.kind), "one_strand": contents.one_strand}
+    return combined_digest(
+        contents.length, texts, {name: _sha256(array) for name, array in arrays.items()}, task
+    )
 
 
 def _sha256(array: NDArray[Any]) -> str:

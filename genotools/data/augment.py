@@ -1,5 +1,7 @@
 """Training windows as they are given to a network: from either strand, and moved."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,12 +12,12 @@ __all__ = ["augmented"]
 
 def augmented(
     codes: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
+    labels: NDArray[Any],
     *,
     is_reversed: NDArray[np.bool_],
     opposite: NDArray[np.int64],
     shifts: NDArray[np.int64] | None,
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     """Return codes ``(n, L)`` and labels ``(n, K)`` with the other strand of some windows, and then moved.
 
     Parameters

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.data._layout import SPLITS, bytes_for_labels
+from genotools.data._layout import SPLITS
 from genotools.data.bed import Intervals
 from genotools.data.bins import merge_intervals, overlap_by_bin, positive_bins
 from genotools.data.encoding import UNKNOWN
@@ -329,7 +329,7 @@ class _PackedLabels:
 
     def __init__(self, bins: NDArray[np.int64], marked: Sequence[NDArray[np.int64]]) -> None:
         self.shape: tuple[int, ...] = (len(bins), len(marked))
-        self._packed = np.zeros((len(bins), bytes_for_labels(len(marked))), dtype=np.uint8)
+        self._packed = np.zeros((len(bins), -(-len(marked) // 8)), dtype=np.uint8)
         for label, positives in enumerate(marked):
             self._packed[np.searchsorted(bins, positives), label // 8] |= np.uint8(1 << label % 8)
 

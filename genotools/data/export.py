@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import h5py
 import numpy as np
@@ -38,9 +38,9 @@ def export_store(
     output
         The file; FASTA is compressed where it ends with ``.gz``.
     kind
-        ``h5``: ``x`` one-hot ``(N, 4, L)``, channels A, C, G, T, ``y`` ``(N, K)``, both uint8 and gzipped, and
-        ``names``. ``npz``: ``codes`` ``(N, L)``, ``labels`` ``(N, K)``, ``names``. ``fasta``: one record a window,
-        named by its place, its labels in the description.
+        ``h5``: ``x`` one-hot ``(N, 4, L)`` uint8, channels A, C, G, T, and ``y`` ``(N, K)`` as the store gives its
+        labels, both gzipped, and ``names``. ``npz``: ``codes`` ``(N, L)``, ``labels`` ``(N, K)``, ``names``.
+        ``fasta``: one record a window, named by its place, its labels in the description.
     split
         ``train``, ``valid`` or ``test``; all rows without it.
     force
@@ -70,12 +70,23 @@ def _blocks(rows: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
         yield first, rows[first : first + BLOCK_ROWS]
 
 
+def _label_type(store: SequenceStore) -> np.dtype[Any]:
+    return store.labels([]).dtype
+
+
+def _description(store: SequenceStore, labels: NDArray[Any]) -> str:
+    """Return the labels of a row in words: their names, or names with values where those are measured."""
+    if labels.dtype.kind == "f":
+        return ";".join(f"{store.names[i]}={labels[i]:g}" for i in np.flatnonzero(~np.isnan(labels)))
+    return ";".join(store.names[label] for label in np.flatnonzero(labels))
+
+
 def _h5(store: SequenceStore, rows: NDArray[np.int64], path: Path) -> None:
     n, n_labels = len(rows), len(store.names)
     with h5py.File(path, "w") as file:
         options = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if n else {}
         x = file.create_dataset("x", (n, 4, store.length), "u1", **options)
-        y = file.create_dataset("y", (n, n_labels), "u1", **(options if n_labels else {}))
+        y = file.create_dataset("y", (n, n_labels), _label_type(store), **(options if n_labels else {}))
         file.create_dataset("names", data=list(store.names), dtype=h5py.string_dtype())
         file.attrs["channels"], file.attrs["store"] = "ACGT", store.digest
         for first, block in _blocks(rows):
@@ -85,9 +96,13 @@ def _h5(store: SequenceStore, rows: NDArray[np.int64], path: Path) -> None:
 
 def _npz(store: SequenceStore, rows: NDArray[np.int64], path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
-        for name, width in (("codes", store.length), ("labels", len(store.names))):
+        for name, width, dtype in (
+            ("codes", store.length, np.dtype(np.uint8)),
+            ("labels", len(store.names), _label_type(store)),
+        ):
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), width)}
+                descr = np.lib.format.dtype_to_descr(dtype)
+                header = {"descr": descr, "fortran_order": False, "shape": (len(rows), width)}
                 np.lib.format.write_array_header_1_0(member, header)
                 for _, block in _blocks(rows):
                     member.write((store.codes(block) if name == "codes" else store.labels(block)).tobytes())
@@ -114,5 +129,9 @@ def _write_records(store: SequenceStore, rows: NDArray[np.int64], file: "IO[byte
                 if where.contigs[index]
                 else f"row_{row}"
             )
-            names = ";".join(store.names[label] for label in np.flatnonzero(labels[index]))
-            file.write(f">{place} {names}".rstrip().encode() + b"\n" + decode(codes[index]).encode() + b"\n")
+            file.write(
+                f">{place} {_description(store, labels[index])}".rstrip().encode()
+                + b"\n"
+                + decode(codes[index]).encode()
+                + b"\n"
+            )

@@ -91,7 +91,7 @@ def _hdf5(path: Path) -> FileReport:
         rows = np.arange(min(len(store), _N_PREVIEW))
         where = store.coordinates(rows)
         codes = store.codes(rows)
-        n_labels = store.labels(rows).sum(axis=1)
+        n_labels = (np.nan_to_num(store.labels(rows)) != 0).sum(axis=1)
         preview = [
             f"{where.contigs[row] or '-'}:{where.starts[row]}-{where.ends[row]}  {n_labels[row]} labels  "
             f"{decode(codes[row, :_PREVIEW_BP])}{'...' if store.length > _PREVIEW_BP else ''}"
@@ -103,6 +103,7 @@ def _hdf5(path: Path) -> FileReport:
             title=f"sequence store of {len(store):,} windows of {store.length:,} bp with {len(store.names)} labels",
             facts={
                 **{f"{split} rows": store.rows(split).size for split in SPLITS},
+                "labels": str(store.task.kind) + (", of the strand given" if store.task.one_strand else ""),
                 "genome": str(store.provenance.get("genome", "unknown")),
                 "channel order": str(store.provenance.get("channel_order", "ACGT")),
                 "digest": store.digest,

@@ -64,6 +64,8 @@ def merge_stores(
             contig_names=contig_names,
             contigs=contigs,
             starts=starts,
+            kind=stores[0].task.kind,
+            one_strand=stores[0].task.one_strand,
             provenance={
                 "genome": stores[0].provenance.get("genome", "unknown"),
                 "merged": [{"name": store.path.name, "digest": store.digest} for store in stores],
@@ -118,6 +120,8 @@ def split_store(
             contig_names=names,
             contigs=contigs,
             starts=starts,
+            kind=store.task.kind,
+            one_strand=store.task.one_strand,
             provenance={**store.provenance, "split_of": store.digest},
             force=force,
         )
@@ -133,6 +137,10 @@ def _check_alike(stores: list[SequenceStore]) -> None:
             where = f", label {unequal[0]} first" if unequal else ""
             faults.append(
                 f"{store.path} has {len(store.names)} labels, {first.path} {len(first.names)}; they differ{where}."
+            )
+        if (store.task.kind, store.task.one_strand) != (first.task.kind, first.task.one_strand):
+            faults.append(
+                f"{store.path} has labels of kind {store.task.kind}, {first.path} {first.task.kind}."
             )
         genomes = [str(one.provenance.get("genome", "unknown")) for one in (store, first)]
         if genomes[0] != genomes[1]:

@@ -1,6 +1,6 @@
 """Rows of a store as something that a new store is written from."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,12 @@ class StoreRows:
         width = store.length if what == "codes" else len(store.names)
         self.shape = (sum(len(rows) for _, rows in parts), width)
 
-    def __getitem__(self, rows: slice, /) -> NDArray[np.uint8]:
+    def __getitem__(self, rows: slice, /) -> NDArray[Any]:
         start, stop, _ = rows.indices(self.shape[0])
-        found, offset = [np.zeros((0, self.shape[1]), dtype=np.uint8)], 0
+        found, offset = list[NDArray[Any]](), 0
         for store, chosen in self._parts:
             here = chosen[max(start - offset, 0) : max(stop - offset, 0)]
             if len(here):
                 found.append(store.codes(here) if self._what == "codes" else store.labels(here))
             offset += len(chosen)
-        return np.concatenate(found)
+        return np.concatenate(found) if found else np.zeros((0, self.shape[1]), dtype=np.uint8)

@@ -1,5 +1,6 @@
 """Counts and rates of a store: rows by split, positives by label, unknown bases and GC."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from genotools.data._layout import SPLITS
 from genotools.data.encoding import UNKNOWN
 from genotools.data.store import SequenceStore
+from genotools.genotype.task import TaskKind
 
 __all__ = ["SplitStats", "StoreStats", "store_stats"]
 
@@ -16,10 +18,16 @@ _BLOCK_ROWS = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitStats:
-    """One split: its rows, positives of every label ``(K,)``, and shares of bases."""
+    """One split: its rows, its labels, and shares of bases.
+
+    ``positives`` counts, for every label ``(K,)``, the rows that carry it; where labels are values, the rows where it
+    was measured, and ``means`` and ``deviations`` (standard, both NaN for labels of yes and no) tell of those.
+    """
 
     n_rows: int
     positives: NDArray[np.int64]
+    means: NDArray[np.float64]
+    deviations: NDArray[np.float64]
     base_counts: NDArray[np.int64]  # A, C, G, T, unknown
 
     @property
@@ -50,12 +58,18 @@ class StoreStats:
     """A whole store, split by split."""
 
     length: int
+    kind: TaskKind
     names: tuple[str, ...]
     groups: tuple[str, ...]
     splits: dict[str, SplitStats]
 
+    @property
+    def is_of_values(self) -> bool:
+        """Whether labels are values or counts, not yes or no, nor classes."""
+        return self.kind in (TaskKind.REGRESSION, TaskKind.COUNTS)
+
     def labels_without_positives(self, split: str) -> list[str]:
-        """Return the labels that no row of a split carries: no metric is defined for them there."""
+        """Return the labels that no row of a split carries, or has a value of: no metric is defined there."""
         positives = self.splits[split].positives
         return [name for name, count in zip(self.names, positives, strict=True) if count == 0]
 
@@ -67,6 +81,7 @@ class StoreStats:
 
         return {
             "length": self.length,
+            "kind": str(self.kind),
             "n_labels": len(self.names),
             "splits": {
                 split: {
@@ -84,9 +99,18 @@ class StoreStats:
                     "name": name,
                     "group": group,
                     **{split: int(stats.positives[index]) for split, stats in self.splits.items()},
+                    **(self._values_of(index, number) if self.is_of_values else {}),
                 }
                 for index, (name, group) in enumerate(zip(self.names, self.groups, strict=True))
             ],
+        }
+
+    def _values_of(
+        self, label: int, number: Callable[[float], float | None]
+    ) -> dict[str, dict[str, float | None]]:
+        return {
+            name: {split: number(float(getattr(stats, name)[label])) for split, stats in self.splits.items()}
+            for name in ("means", "deviations")
         }
 
 
@@ -94,6 +118,7 @@ def store_stats(store: SequenceStore) -> StoreStats:
     """Count rows, positives and bases of every split; reads the whole store once, block by block."""
     return StoreStats(
         length=store.length,
+        kind=store.task.kind,
         names=store.names,
         groups=store.groups,
         splits={split: _split_stats(store, store.rows(split)) for split in SPLITS},
@@ -102,9 +127,27 @@ def store_stats(store: SequenceStore) -> StoreStats:
 
 def _split_stats(store: SequenceStore, rows: NDArray[np.int64]) -> SplitStats:
     positives = np.zeros(len(store.names), dtype=np.int64)
+    sums, squares = np.zeros((2, len(store.names)))
     base_counts = np.zeros(UNKNOWN + 1, dtype=np.int64)
     for first in range(0, len(rows), _BLOCK_ROWS):
         block = rows[first : first + _BLOCK_ROWS]
-        positives += store.labels(block).sum(axis=0, dtype=np.int64)
+        labels = store.labels(block)
+        if labels.dtype.kind == "f":
+            values = np.nan_to_num(labels.astype(np.float64))
+            positives += (~np.isnan(labels)).sum(axis=0)
+            sums += values.sum(axis=0)
+            squares += (values**2).sum(axis=0)
+        else:
+            positives += labels.sum(axis=0, dtype=np.int64)
         base_counts += np.bincount(store.codes(block).reshape(-1), minlength=UNKNOWN + 1)
-    return SplitStats(n_rows=len(rows), positives=positives, base_counts=base_counts)
+    is_there = (positives > 0) & (store.task.kind in (TaskKind.REGRESSION, TaskKind.COUNTS))
+    nothing = np.full(len(positives), np.nan)
+    means = np.divide(sums, positives, out=nothing.copy(), where=is_there)
+    spread = np.divide(squares, positives, out=nothing.copy(), where=is_there) - means**2
+    return SplitStats(
+        n_rows=len(rows),
+        positives=positives,
+        means=means,
+        deviations=np.sqrt(np.maximum(spread, 0)),
+        base_counts=base_counts,
+    )

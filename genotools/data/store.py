@@ -10,7 +10,7 @@ dataset        dtype, shape       content
 ============== ================== ====================================================================
 bases          uint8 (N, ⌈L/4⌉)   base ``i`` in bits ``2 (i % 4)`` upward of byte ``i // 4``
 unknown        int64 (U,)         unknown bases as ``row * L + position``, ascending; their bits are 0
-labels         uint8 (N, ⌈K/8⌉)   label ``k`` in bit ``k % 8`` of byte ``k // 8``
+labels         uint8 (N, ⌈K/8⌉)   label ``k`` in bit ``k % 8`` of byte ``k // 8``; of version 2: see below
 names, groups  UTF-8 (K,)         label names, and the groups they belong to (empty: none)
 contig_names   UTF-8 (C,)
 contigs        int32 (N,)         index into ``contig_names``; -1 where a row has no coordinates
@@ -18,6 +18,10 @@ starts         int64 (N,)         0-based start of the window; negative where it
 splits         uint8 (N,)         0 train, 1 valid, 2 test
 provenance     UTF-8 scalar       JSON object: sources, recipe, genome, channel order, genotools version
 ============== ================== ====================================================================
+
+Version 2 is written where labels are no yes-or-no labels, or hold for one strand: it has the attributes ``task``
+(a :class:`~genotools.genotype.task.TaskKind`) and ``one_strand``, and labels as in
+:mod:`genotools.data.label_layout`.
 """
 
 from dataclasses import dataclass
@@ -31,6 +35,7 @@ from numpy.typing import ArrayLike, NDArray
 from genotools.data._layout import SPLITS, Contents, content_digest, read_contents
 from genotools.data.encoding import UNKNOWN
 from genotools.errors import DataError
+from genotools.genotype.task import Task
 
 __all__ = ["SPLITS", "Coordinates", "PackedRows", "SequenceStore"]
 
@@ -53,12 +58,12 @@ class Coordinates:
 class PackedRows:
     """n rows as they are stored.
 
-    ``bases`` ``(n, ⌈L/4⌉)`` and ``labels`` ``(n, ⌈K/8⌉)``, uint8; ``unknown`` bases ``(U,)`` as ``i * L + position``
-    of the i-th of these rows, ascending.
+    ``bases`` ``(n, ⌈L/4⌉)`` uint8; ``labels`` as in :mod:`genotools.data.label_layout`; ``unknown`` bases
+    ``(U,)`` as ``i * L + position`` of the i-th of these rows, ascending.
     """
 
     bases: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
+    labels: NDArray[Any]
     unknown: NDArray[np.int64]
 
 
@@ -126,6 +131,17 @@ class SequenceStore:
         return self._open.groups
 
     @property
+    def task(self) -> Task:
+        """What a network that learns from this predicts."""
+        contents = self._open
+        return Task(len(contents.names), contents.kind, names=contents.names, one_strand=contents.one_strand)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes that bases and labels of a row take in the file."""
+        return int(self._open.bases.shape[1]) + self._open.label_layout.row_bytes
+
+    @property
     def contig_names(self) -> tuple[str, ...]:
         """Names of the contigs that windows come from."""
         return self._open.contig_names
@@ -167,11 +183,13 @@ class SequenceStore:
             codes[self._unknown_in(wanted)] = UNKNOWN
         return codes
 
-    def labels(self, rows: ArrayLike) -> NDArray[np.uint8]:
-        """Return labels 0 or 1 of the given rows, shape ``(n, K)``; raises like :meth:`codes`."""
+    def labels(self, rows: ArrayLike) -> NDArray[Any]:
+        """Return the labels of the given rows, shape ``(n, K)``; raises like :meth:`codes`.
+
+        0 or 1 as uint8 (classes one-hot), or float32 for values and counts, NaN where nothing was measured.
+        """
         contents = self._open
-        packed = contents.labels[self._checked(rows)]
-        return np.unpackbits(packed, axis=1, count=len(contents.names), bitorder="little")
+        return contents.label_layout.unpack(contents.labels[self._checked(rows)])
 
     def packed(self, rows: ArrayLike) -> PackedRows:
         """Return the given rows as they are stored, to be decoded elsewhere; raises like :meth:`codes`."""

@@ -14,7 +14,7 @@ from genotools.data.encoding import reverse_complement
 from genotools.errors import DataError
 from genotools.predictor import Predictor
 
-__all__ = ["Strands", "n_strand_pairs", "opposite_labels", "predict_strands"]
+__all__ = ["Strands", "default_strands", "n_strand_pairs", "opposite_labels", "predict_strands"]
 
 Strands = Literal["both", "forward"]
 
@@ -43,6 +43,16 @@ def n_strand_pairs(names: Sequence[str]) -> int:
     return int((opposite_labels(names) != np.arange(len(names))).sum()) // 2
 
 
+def default_strands(model: Predictor) -> Strands:
+    """Return ``both``, or ``forward`` for a model whose outputs hold for one strand only."""
+    return "forward" if _is_of_one_strand(model) else "both"
+
+
+def _is_of_one_strand(model: Predictor) -> bool:
+    task = getattr(model, "task", None)  # a predictor of somebody else's need not have one
+    return task is not None and bool(task.one_strand)
+
+
 def predict_strands(
     model: Predictor, codes: NDArray[np.uint8], *, strands: Strands = "both", batch_size: int = 256
 ) -> NDArray[np.float32]:
@@ -56,8 +66,11 @@ def predict_strands(
     Raises
     ------
     DataError
-        If the model returns another shape than ``(N, K)``, or values that are not finite.
+        If the model returns another shape than ``(N, K)``, or values that are not finite; or if both strands are
+        asked of a model whose outputs hold for one.
     """
+    if strands == "both" and _is_of_one_strand(model):
+        raise DataError("the model's outputs hold for the strand that is given: use --strands forward.")
     n = len(codes)
     rows = np.concatenate([codes, reverse_complement(codes)]) if strands == "both" else codes
     n_strands = 2 if strands == "both" else 1

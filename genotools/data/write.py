@@ -19,16 +19,16 @@ import genotools
 from genotools.data._layout import (
     FORMAT,
     SPLITS,
-    VERSION,
     Contents,
     bytes_for_bases,
-    bytes_for_labels,
     content_digest,
 )
 from genotools.data._partial import PartialStore, UnknownBases
 from genotools.data.encoding import UNKNOWN
+from genotools.data.label_layout import LabelLayout
 from genotools.errors import DataError
 from genotools.files import check_output, replacing, to_json
+from genotools.genotype.task import TaskKind
 
 __all__ = ["RowSource", "write_store", "write_store_resumably"]
 
@@ -36,14 +36,14 @@ _BLOCK_ROWS = 8192
 
 
 class RowSource(Protocol):
-    """Rows that come a slice at a time: a ``uint8`` array, or something that makes them when asked."""
+    """Rows that come a slice at a time: an array, or something that makes them when asked."""
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the whole, rows first."""
         ...
 
-    def __getitem__(self, rows: slice, /) -> NDArray[np.uint8]:
+    def __getitem__(self, rows: slice, /) -> NDArray[Any]:
         """Return a range of rows."""
         ...
 
@@ -59,6 +59,8 @@ def write_store(
     contigs: NDArray[np.integer[Any]] | None = None,
     starts: NDArray[np.integer[Any]] | None = None,
     groups: Sequence[str] | None = None,
+    kind: TaskKind = TaskKind.MULTILABEL,
+    one_strand: bool = False,
     provenance: Mapping[str, object],
     force: bool = False,
 ) -> str:
@@ -71,9 +73,11 @@ def write_store(
     codes
         Base codes 0 to 4, shape ``(N, L)``.
     labels
-        0 or 1, shape ``(N, K)``.
+        Shape ``(N, K)``: 0 or 1 (of classes one-hot), or values, NaN where nothing was measured.
     names, groups
         Of the K labels.
+    kind, one_strand
+        What they mean, and whether they hold for one strand only; see :class:`~genotools.genotype.task.Task`.
     splits
         Index into ``SPLITS`` (0 train, 1 valid, 2 test), shape ``(N,)``.
     contig_names, contigs, starts
@@ -86,14 +90,15 @@ def write_store(
     OutputExistsError
         If ``path`` exists and ``force`` is false.
     DataError
-        If shapes do not agree, a code exceeds 4, a label exceeds 1, or the disk is full.
+        If shapes do not agree, a code exceeds 4, a label is not of its kind, or the disk is full.
     """
     path = check_output(path, force=force)
     rest = _rest_of(path, codes, labels, names, groups, splits, contig_names, contigs, starts, provenance)
+    rest = replace(rest, kind=TaskKind(kind), one_strand=one_strand)
     with replacing(path) as temporary, _named_faults(path):
         unknown = UnknownBases(None)
         places = _reserve(temporary, rest)
-        _write_blocks(path, codes, labels, temporary, places, unknown)
+        _write_blocks(path, codes, labels, rest.label_layout, temporary, places, unknown)
         return _write_rest(temporary, replace(rest, unknown=unknown.read()))
 
 
@@ -141,7 +146,9 @@ def write_store_resumably(
 
     with partial.discarded_if_wrong(), _named_faults(path):
         places = _places(partial.data) if first else _reserve(partial.data, rest)
-        _write_blocks(path, codes, labels, partial.data, places, unknown, first=first, on_block=keep)
+        _write_blocks(
+            path, codes, labels, rest.label_layout, partial.data, places, unknown, first=first, on_block=keep
+        )
         digest = _write_rest(partial.data, replace(rest, unknown=unknown.read()))
     partial.finish()
     return digest
@@ -202,16 +209,18 @@ Places = Mapping[str, int]
 
 def _reserve(path: Path, rest: Contents) -> Places:
     """Make the file, give bases and labels their place in it, and return where that is."""
+    layout = rest.label_layout
     shapes = {
         "bases": (len(rest.splits), bytes_for_bases(rest.length)),
-        "labels": (len(rest.splits), bytes_for_labels(len(rest.names))),
+        "labels": (len(rest.splits), layout.width),
     }
+    dtypes = {"bases": np.dtype(np.uint8), "labels": layout.dtype.newbyteorder("<")}
     with h5py.File(path, "w") as file:
         for name, shape in shapes.items():
             early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
             early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
             early.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-            file.create_dataset(name, shape=shape, dtype="u1", track_times=False, dcpl=early)
+            file.create_dataset(name, shape=shape, dtype=dtypes[name], track_times=False, dcpl=early)
     return _places(path)
 
 
@@ -224,6 +233,7 @@ def _write_blocks(
     path: Path,
     codes: RowSource,
     labels: RowSource,
+    layout: LabelLayout,
     data: Path,
     places: Places,
     unknown: UnknownBases,
@@ -245,15 +255,14 @@ def _write_blocks(
                 raise DataError(
                     f"{path}: base codes are 0 to 4, found {block_codes.max()} after row {start}."
                 )
-            if block_labels.max(initial=0) > 1:
-                raise DataError(f"{path}: labels are 0 or 1, found {block_labels.max()} after row {start}.")
             packed = {
                 "bases": _packed_bases(block_codes),
-                "labels": np.packbits(block_labels, axis=1, bitorder="little"),
+                "labels": layout.pack(block_labels, where=f"{path}: after row {start}"),
             }
             for name, place in places.items():
-                file.seek(place + start * packed[name].shape[1])
-                file.write(packed[name].tobytes())
+                array = packed[name]
+                file.seek(place + start * array.shape[1] * array.itemsize)
+                file.write(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
             file.flush()
             unknown.add(np.flatnonzero(block_codes == UNKNOWN) + start * length)
             on_block(block.stop)
@@ -284,7 +293,10 @@ def _write_rest(path: Path, rest: Contents) -> str:
         )
         digest = content_digest(replace(rest, bases=file["bases"], labels=file["labels"]))
         file.attrs["format"] = FORMAT
-        file.attrs["version"] = VERSION
+        file.attrs["version"] = rest.version
+        if rest.version == 2:
+            file.attrs["task"] = str(rest.kind)
+            file.attrs["one_strand"] = rest.one_strand
         file.attrs["length"] = rest.length
         file.attrs["digest"] = digest
     return digest

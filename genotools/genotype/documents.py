@@ -158,6 +158,7 @@ class TaskModel(_Model):
     kind: TaskKind
     names: list[StrictStr] = Field(max_length=1_000_000)
     per_position: StrictBool
+    one_strand: StrictBool = False
 
 
 def macro_values_from_document(document: object, *, where: str) -> dict[str, Any]:

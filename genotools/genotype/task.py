@@ -40,6 +40,9 @@ class Task:
         K names; by default ``output_0``, ...
     per_position
         Predict at every position of the last cell's output instead of once per sequence.
+    one_strand
+        The outputs hold for the strand that is given, as the next base does: the other strand of a window has others,
+        so that neither training nor prediction may take it instead.
 
     Raises
     ------
@@ -51,6 +54,7 @@ class Task:
     kind: TaskKind = TaskKind.MULTILABEL
     names: Sequence[str] = field(default=(), kw_only=True)
     per_position: bool = field(default=False, kw_only=True)
+    one_strand: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_outputs <= MAX_OUTPUTS:
@@ -62,13 +66,14 @@ class Task:
         object.__setattr__(self, "names", names)
 
     def to_document(self) -> dict[str, object]:
-        """Return the task as JSON values."""
-        return {
+        """Return the task as JSON values; ``one_strand`` is there only where it holds."""
+        document: dict[str, object] = {
             "kind": str(self.kind),
             "n_outputs": self.n_outputs,
             "names": list(self.names),
             "per_position": self.per_position,
         }
+        return {**document, "one_strand": True} if self.one_strand else document
 
     @classmethod
     def from_document(cls, document: object, *, where: str = "task") -> "Task":

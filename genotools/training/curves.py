@@ -14,6 +14,7 @@ from genotools.errors import DataError
 from genotools.extras import require
 from genotools.files import replacing
 from genotools.training.history import EpochRecord, read_history
+from genotools.training.task_metrics import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,14 +25,22 @@ __all__ = ["save_curves"]
 # Okabe and Ito's palette: told apart by colour-blind readers and in grey.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 GREY = "#666666"
+LABELS = {
+    "auroc": "mean AUROC",
+    "auprc": "mean AUPRC",
+    "weighted_f1": "weighted F1",
+    "pearson": "mean Pearson's r",
+    "r2": "mean R²",
+    "d2": "mean D²",
+}
 MAX_MARKED_EPOCHS = 30
 
 
 def save_curves(history_path: Path | str, path: Path | str) -> None:
     """Draw the history of a training as a PNG, replacing what is at ``path``.
 
-    Left: training and validation loss. Right: mean AUROC, mean AUPRC and weighted F1 on the validation split,
-    with the values of the best epoch, which a dashed line marks in both.
+    Left: training and validation loss. Right: the metrics of the task on the validation split (an entropy is none of
+    them), with the values of the best epoch, which a dashed line marks in both.
 
     Raises
     ------
@@ -61,18 +70,16 @@ def _draw(records: Sequence[EpochRecord]) -> "Figure":
 
     _plot(losses, epochs, _column(records, "train_loss"), label="training", colour=BLUE)
     _plot(losses, epochs, _column(records, "valid_loss"), label="validation", colour=ORANGE)
-    _finish(losses, "Loss", "binary cross entropy")
+    _finish(losses, "Loss", "")
 
-    for name, label, colour in (
-        ("valid_auroc", "mean AUROC", BLUE),
-        ("valid_auprc", "mean AUPRC", ORANGE),
-        ("valid_weighted_f1", "weighted F1", GREEN),
-    ):
-        values = _column(records, name)
+    shown = [name for name in records[0].valid if name not in LOWER_IS_BETTER]
+    for name, colour in zip(shown, (BLUE, ORANGE, GREEN), strict=False):
+        label, values = LABELS.get(name, name), np.array([record.valid[name] for record in records])
         if best is not None and np.isfinite(values[best]):
             label = f"{label} {values[best]:.3f}"
         _plot(metrics, epochs, values, label=label, colour=colour)
-    metrics.set_ylim(0, 1)
+    lowest = min((record.valid[name] for record in records for name in shown), default=0)
+    metrics.set_ylim(0 if not lowest < 0 else max(-1, 1.1 * lowest), 1)
     title = "Validation" if best is None else f"Validation, best epoch {epochs[best]}"
     _finish(metrics, title, "")
 

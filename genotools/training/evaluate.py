@@ -6,10 +6,10 @@ import numpy as np
 
 from genotools.data.loader import batches
 from genotools.data.store import SequenceStore
-from genotools.data.strands import Strands, n_strand_pairs, predict_strands
+from genotools.data.strands import Strands, default_strands, n_strand_pairs, predict_strands
 from genotools.errors import DataError
 from genotools.predictor import Predictor
-from genotools.training.metrics import MultilabelMetrics, evaluate_multilabel
+from genotools.training.task_metrics import Metrics, evaluate_task
 
 __all__ = ["Strands", "describe_strands", "evaluate"]
 
@@ -20,9 +20,9 @@ def evaluate(
     split: str = "test",
     *,
     batch_size: int = 256,
-    strands: Strands = "both",
+    strands: Strands | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> MultilabelMetrics:
+) -> Metrics:
     """Return the metrics of ``predictor`` on ``split`` of ``store``.
 
     Parameters
@@ -36,20 +36,23 @@ def evaluate(
     batch_size
         Windows in one call of the predictor.
     strands
-        ``both`` averages the probabilities of a window and of its reverse complement, on which labels of a pair
-        (``NAME_plus``, ``NAME_minus``) have changed places; ``forward`` takes the window as it is.
+        ``both`` averages the predictions for a window and for its reverse complement, on which labels of a pair
+        (``NAME_plus``, ``NAME_minus``) have changed places; ``forward`` takes the window as it is. By default both,
+        or forward where labels hold for one strand only.
     on_progress
         Called with windows done and windows in all, after every batch.
 
     Raises
     ------
     DataError
-        If model and store do not belong together, the split is empty, or predictions are NaN.
+        If model and store do not belong together, the split is empty, predictions are NaN, or both strands are asked
+        for where labels hold for one.
     """
     _check(predictor, store, split)
     rows = store.rows(split)
     probs = np.empty((len(rows), len(store.names)), dtype=np.float32)
-    labels = np.empty(probs.shape, dtype=np.uint8)
+    labels = np.empty(probs.shape, dtype=store.labels([]).dtype)
+    strands = strands or default_strands(predictor)
     n_done = 0
     for batch in batches(store, rows, batch_size, rng=None):
         window = slice(n_done, n_done + len(batch))
@@ -60,7 +63,7 @@ def evaluate(
         n_done += len(batch)
         if on_progress is not None:
             on_progress(n_done, len(rows))
-    return evaluate_multilabel(labels, probs, store.names)
+    return evaluate_task(store.task, labels, probs)
 
 
 def describe_strands(strands: Strands, names: Sequence[str]) -> str:
@@ -69,7 +72,7 @@ def describe_strands(strands: Strands, names: Sequence[str]) -> str:
         return "forward strand only"
     pairs = n_strand_pairs(names)
     exchanged = f"; {pairs} pairs of stranded labels exchanged on the reverse strand" if pairs else ""
-    return f"probabilities of both strands averaged{exchanged}"
+    return f"predictions of both strands averaged{exchanged}"
 
 
 def _check(predictor: Predictor, store: SequenceStore, split: str) -> None:
@@ -84,6 +87,9 @@ def _check(predictor: Predictor, store: SequenceStore, split: str) -> None:
         faults.append(
             f"its label {index} is {theirs[index]!r}, the model's output {index} is {ours[index]!r}."
         )
+    task = getattr(predictor, "task", None)
+    if task is not None and task.kind is not store.task.kind:
+        faults.append(f"its labels are {store.task.kind}, the model's outputs {task.kind}.")
     if not len(store.rows(split)):
         faults.append(f"its split {split!r} is empty.")
     if faults:

@@ -30,8 +30,9 @@ class EpochRecord:
         Means over its steps, in training mode: the loss without the penalty, and the unweighted penalty.
     valid_loss
         Loss on the validation split in evaluation mode, forward strand.
-    valid_auroc, valid_auprc, valid_weighted_f1
-        Means over the labels that can be scored, and F1 weighted by positives; NaN where there is none.
+    valid
+        Metrics on the validation split by name, those of :data:`genotools.training.task_metrics.METRIC_NAMES`: means
+        over the labels that can be scored, NaN where there is none. In the file ``valid_NAME``.
     is_best
         Whether the monitored value was the best so far.
     seconds
@@ -45,25 +46,33 @@ class EpochRecord:
     train_loss: float
     train_slowness: float
     valid_loss: float
-    valid_auroc: float
-    valid_auprc: float
-    valid_weighted_f1: float
+    valid: Mapping[str, float]
     is_best: bool
     seconds: float
 
     def to_document(self) -> dict[str, object]:
         """Return the record as JSON values, NaN as null."""
+        values: dict[str, object] = {}
+        for key, value in asdict(self).items():
+            values |= (
+                {f"valid_{name}": number for name, number in value.items()}
+                if key == "valid"
+                else {key: value}
+            )
         return {
             key: None if isinstance(value, float) and math.isnan(value) else value
-            for key, value in asdict(self).items()
+            for key, value in values.items()
         }
 
     @classmethod
     def from_document(cls, document: object, *, where: str = "history") -> "EpochRecord":
         """Read a record from JSON values, null as NaN; raises DataError where a key is missing or unknown."""
-        names = [field.name for field in fields(cls)]
-        if not isinstance(document, Mapping) or sorted(document) != sorted(names):
-            raise DataError(f"{where}: an epoch must be an object with the keys {', '.join(names)}.")
+        names = [field.name for field in fields(cls) if field.name != "valid"]
+        metrics = {key for key in document if _is_metric(key)} if isinstance(document, Mapping) else set()
+        if not isinstance(document, Mapping) or not metrics or set(document) - metrics != set(names):
+            raise DataError(
+                f"{where}: an epoch must be an object with the keys {', '.join(names)}, and metrics as valid_NAME."
+            )
         values: dict[str, Any] = {
             key: math.nan if value is None else value for key, value in document.items()
         }
@@ -74,7 +83,12 @@ class EpochRecord:
         ]
         if faults:
             raise DataError.from_faults(where, faults)
-        return cls(**values)
+        valid = {key.removeprefix("valid_"): values.pop(key) for key in document if key in metrics}
+        return cls(**values, valid=valid)
+
+
+def _is_metric(key: object) -> bool:
+    return isinstance(key, str) and key.startswith("valid_") and key != "valid_loss"
 
 
 def append_history(path: Path | str, record: EpochRecord) -> None:

@@ -1,5 +1,8 @@
 """What training minimises: a loss for each kind of task, and the slowness penalty of the recurrent cell."""
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -15,7 +18,8 @@ def prediction_loss(logits: Tensor, targets: Tensor, kind: TaskKind) -> Tensor:
     ----------
     logits, targets
         Both ``(..., K)`` and floating. ``targets`` are 0 or 1 (multilabel), probabilities or one-hot rows
-        (multiclass), values (regression), or counts (counts; ``logits`` are their logarithms).
+        (multiclass), values (regression), or counts (counts; ``logits`` are their logarithms). A value or count of
+        NaN was not measured and takes no part.
     kind
         Binary cross-entropy, cross-entropy, squared error, or Poisson loss.
 
@@ -33,9 +37,17 @@ def prediction_loss(logits: Tensor, targets: Tensor, kind: TaskKind) -> Tensor:
         case TaskKind.MULTICLASS:
             return F.cross_entropy(logits.flatten(0, -2), targets.flatten(0, -2))
         case TaskKind.REGRESSION:
-            return F.mse_loss(logits, targets)
+            return _mean_of_measured(F.mse_loss, logits, targets)
         case TaskKind.COUNTS:
-            return F.poisson_nll_loss(logits, targets, log_input=True)
+            return _mean_of_measured(F.poisson_nll_loss, logits, targets)
+
+
+def _mean_of_measured(loss: Callable[..., Tensor], logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean of an elementwise loss where targets are no NaN; zero where all are."""
+    is_there = ~torch.isnan(targets)
+    # Both sides are filled in, not the loss: a gradient through NaN would be NaN.
+    each = loss(logits.where(is_there, 0), targets.where(is_there, 0), reduction="none")
+    return (each * is_there).sum() / is_there.sum().clamp(min=1)
 
 
 def slowness(states: Tensor | None, like: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How good predictions are: per-label ranking metrics, and the small ones of the other tasks.
+"""How good predictions of yes-or-no labels are: ranking metrics of each.
 
 One sort per label serves both AUROC and average precision. Labels for which these are not defined (no
 positive or no negative window) are NaN and counted as skipped; nothing is filled in. Loading, predicting and
@@ -6,34 +6,34 @@ averaging the strands are left to the callers. Only numpy is needed here.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.errors import DataError
+from genotools.training._metric_values import (
+    Floats,
+    Labels,
+    Scores,
+    check_no_nan,
+    check_shapes,
+    count,
+    label_blocks,
+    mean_of,
+    median,
+    or_null,
+    raise_counts,
+    table_rows,
+)
 
 __all__ = [
-    "MulticlassMetrics",
     "MultilabelMetrics",
-    "RegressionMetrics",
     "auroc",
     "average_precision",
-    "evaluate_multiclass",
     "evaluate_multilabel",
-    "evaluate_regression",
     "f1",
 ]
-
-Labels: TypeAlias = NDArray[np.bool_] | NDArray[np.integer] | NDArray[np.floating]
-Scores: TypeAlias = NDArray[np.floating]
-Floats: TypeAlias = NDArray[np.float64]
-
-# About 80 bytes of working memory per element: 40 MB, or one label where a label alone has more windows.
-# Blocks of a quarter or of four times this size take the same time.
-BLOCK_ELEMENTS = 1 << 19
 
 
 def auroc(labels: Labels, scores: Scores) -> Floats:
@@ -123,27 +123,27 @@ class MultilabelMetrics:
     @property
     def mean_auroc(self) -> float:
         """Mean AUROC; NaN when no label is scored, as for the other means and medians."""
-        return _mean(self.auroc[self.is_scored])
+        return mean_of(self.auroc[self.is_scored])
 
     @property
     def median_auroc(self) -> float:
         """Median AUROC."""
-        return _median(self.auroc[self.is_scored])
+        return median(self.auroc[self.is_scored])
 
     @property
     def mean_auprc(self) -> float:
         """Mean average precision."""
-        return _mean(self.auprc[self.is_scored])
+        return mean_of(self.auprc[self.is_scored])
 
     @property
     def median_auprc(self) -> float:
         """Median average precision."""
-        return _median(self.auprc[self.is_scored])
+        return median(self.auprc[self.is_scored])
 
     @property
     def mean_positive_rate(self) -> float:
         """Mean share of positive windows: the mean AUPRC of random scores."""
-        return _mean(self.positive_rate[self.is_scored])
+        return mean_of(self.positive_rate[self.is_scored])
 
     @property
     def weighted_f1(self) -> float:
@@ -152,6 +152,10 @@ class MultilabelMetrics:
         if not has_positives.any():
             return math.nan
         return float(np.average(self.f1[has_positives], weights=self.n_positive[has_positives]))
+
+    def summary(self) -> dict[str, float]:
+        """Return the numbers that a training is watched by."""
+        return {"auroc": self.mean_auroc, "auprc": self.mean_auprc, "weighted_f1": self.weighted_f1}
 
     def to_json(self) -> dict[str, object]:
         """Return everything as a JSON value, undefined numbers as null."""
@@ -174,8 +178,8 @@ class MultilabelMetrics:
             "n_labels": len(self.names),
             "n_scored": self.n_scored,
             "skipped": list(self.skipped),
-            **{key: _or_null(value) for key, value in summary.items()},
-            "labels": _rows(self.names, columns),
+            **{key: or_null(value) for key, value in summary.items()},
+            "labels": table_rows(self.names, columns),
         }
 
 
@@ -200,139 +204,19 @@ def evaluate_multilabel(labels: Labels, probs: Scores, names: Sequence[str]) -> 
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MulticlassMetrics:
-    """Metrics of one choice among K classes; ``cross_entropy`` in nats per window."""
-
-    n_windows: int
-    accuracy: float
-    cross_entropy: float
-
-    def to_json(self) -> dict[str, object]:
-        """Return the numbers as a JSON value."""
-        return {"n_windows": self.n_windows, "accuracy": self.accuracy, "cross_entropy": self.cross_entropy}
-
-
-def evaluate_multiclass(classes: NDArray[np.integer], probs: Scores) -> MulticlassMetrics:
-    """Return accuracy and cross entropy of class probabilities ``(N, K)`` for true ``classes`` ``(N,)``.
-
-    Probabilities of zero are raised to the precision of their type, so that one wrong certainty does not make
-    the cross entropy infinite. Raises DataError for NaN probabilities and for classes outside 0 to K - 1.
-    """
-    if probs.ndim != 2 or classes.shape != probs.shape[:1]:
-        raise ValueError(f"classes must be (N,) and probs (N, K), got {classes.shape} and {probs.shape}.")
-    n_windows, n_classes = probs.shape
-    if n_windows == 0:
-        raise DataError("There are no windows to score.")
-    _check_no_nan(probs, [f"class {index}" for index in range(n_classes)])
-    if classes.min() < 0 or classes.max() >= n_classes:
-        raise DataError(f"Classes must be 0 to {n_classes - 1}, found {classes.min()} to {classes.max()}.")
-    true_probs = probs[np.arange(n_windows), classes]
-    floor = np.finfo(probs.dtype).eps
-    return MulticlassMetrics(
-        n_windows=n_windows,
-        accuracy=float(np.mean(probs.argmax(axis=1) == classes)),
-        cross_entropy=float(-np.log(np.maximum(true_probs, floor).astype(np.float64)).mean()),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RegressionMetrics:
-    """Mean squared error and Pearson's r of K outputs, shape ``(K,)``; r is NaN where a side is constant."""
-
-    names: tuple[str, ...]
-    n_windows: int
-    mse: Floats
-    pearson: Floats
-
-    @property
-    def skipped(self) -> tuple[str, ...]:
-        """Names of the outputs without a Pearson's r."""
-        return tuple(name for name, r in zip(self.names, self.pearson, strict=True) if np.isnan(r))
-
-    def to_json(self) -> dict[str, object]:
-        """Return everything as a JSON value, undefined numbers as null; the mean of r is over the defined."""
-        return {
-            "n_windows": self.n_windows,
-            "n_outputs": len(self.names),
-            "n_scored": len(self.names) - len(self.skipped),
-            "skipped": list(self.skipped),
-            "mean_mse": _or_null(_mean(self.mse)),
-            "mean_pearson": _or_null(_mean(self.pearson[~np.isnan(self.pearson)])),
-            "outputs": _rows(self.names, {"mse": self.mse, "pearson": self.pearson}),
-        }
-
-
-def evaluate_regression(targets: Scores, predictions: Scores, names: Sequence[str]) -> RegressionMetrics:
-    """Return mean squared error and Pearson's r per output for ``(N, K)`` targets and predictions.
-
-    Raises DataError for NaN on either side (lists each output with its count) and for no windows.
-    """
-    _check_shapes(targets, predictions, names)
-    _check_no_nan(targets, names, what="targets")
-    _check_no_nan(predictions, names)
-    wide_targets, wide_predictions = targets.astype(np.float64), predictions.astype(np.float64)
-    centred = [wide - wide.mean(axis=0) for wide in (wide_targets, wide_predictions)]
-    covariance = (centred[0] * centred[1]).sum(axis=0)
-    spread = np.sqrt((centred[0] ** 2).sum(axis=0) * (centred[1] ** 2).sum(axis=0))
-    # By range, not by spread: the mean of equal numbers may differ from them in the last bit.
-    varies = (np.ptp(wide_targets, axis=0) > 0) & (np.ptp(wide_predictions, axis=0) > 0)
-    return RegressionMetrics(
-        names=tuple(names),
-        n_windows=targets.shape[0],
-        mse=((wide_targets - wide_predictions) ** 2).mean(axis=0),
-        pearson=np.divide(covariance, spread, out=np.full(len(names), np.nan), where=varies & (spread > 0)),
-    )
-
-
 def _check(labels: Labels, scores: Scores, names: Sequence[str] | None = None) -> None:
     """Refuse what cannot be scored, before any work."""
-    _check_shapes(labels, scores, names)
+    check_shapes(labels, scores, names)
     names = names or [f"label {index}" for index in range(labels.shape[1])]
-    _check_no_nan(scores, names)
-    n_other = _count(labels, lambda block: (block != 0) & (block != 1))
-    _raise_counts("labels other than 0 and 1", names, n_other, len(labels))
-
-
-def _check_shapes(labels: Labels, scores: Scores, names: Sequence[str] | None) -> None:
-    if labels.ndim != 2 or labels.shape != scores.shape:
-        raise ValueError(f"labels and scores must both be (N, K), got {labels.shape} and {scores.shape}.")
-    if names is not None and len(names) != labels.shape[1]:
-        raise ValueError(f"{len(names)} names for {labels.shape[1]} labels.")
-    if labels.shape[0] == 0:
-        raise DataError("There are no windows to score.")
-
-
-def _check_no_nan(values: Scores, names: Sequence[str], what: str = "predictions") -> None:
-    _raise_counts(f"NaN {what}", names, _count(values, np.isnan), len(values))
-
-
-def _raise_counts(what: str, names: Sequence[str], counts: NDArray[np.int64], total: int) -> None:
-    faults = [f"{name}: {n:,} of {total:,}" for name, n in zip(names, counts, strict=True) if n]
-    if faults:
-        raise DataError.from_faults(what, faults)
-
-
-def _count(values: Labels, is_wrong: Callable[[Labels], NDArray[np.bool_]]) -> NDArray[np.int64]:
-    """Return how many values of each column are wrong."""
-    counts = np.empty(values.shape[1], dtype=np.int64)
-    for columns in _label_blocks(values):
-        counts[columns] = is_wrong(values[:, columns]).sum(axis=0)
-    return counts
-
-
-def _label_blocks(array: Labels) -> Iterator[slice]:
-    """Yield slices of columns that bound the working memory."""
-    n_windows, n_labels = array.shape
-    step = max(1, BLOCK_ELEMENTS // n_windows)
-    for start in range(0, n_labels, step):
-        yield slice(start, start + step)
+    check_no_nan(scores, names)
+    n_other = count(labels, lambda block: (block != 0) & (block != 1))
+    raise_counts("labels other than 0 and 1", names, n_other, len(labels))
 
 
 def _ranking_areas(labels: Labels, scores: Scores) -> tuple[Floats, Floats]:
     """Return AUROC and average precision, each ``(K,)``, from one sort per label."""
     areas = np.empty((2, labels.shape[1]))
-    for columns in _label_blocks(labels):
+    for columns in label_blocks(labels):
         is_positive = np.ascontiguousarray(labels[:, columns].T != 0)
         areas[:, columns] = _block_areas(is_positive, np.ascontiguousarray(scores[:, columns].T))
     return areas[0], areas[1]
@@ -372,28 +256,9 @@ def _block_areas(is_positive: NDArray[np.bool_], scores: Scores) -> Floats:
 
 def _f1(labels: Labels, probs: Scores, threshold: float) -> Floats:
     values = np.full(labels.shape[1], np.nan)
-    for columns in _label_blocks(labels):
+    for columns in label_blocks(labels):
         is_positive, is_called = labels[:, columns] != 0, probs[:, columns] > threshold
         n_positive = is_positive.sum(axis=0)
         true_pos = (is_positive & is_called).sum(axis=0)
         np.divide(2 * true_pos, n_positive + is_called.sum(axis=0), out=values[columns], where=n_positive > 0)
     return values
-
-
-def _mean(values: Floats) -> float:
-    return float(values.mean()) if len(values) else math.nan
-
-
-def _median(values: Floats) -> float:
-    return float(np.median(values)) if len(values) else math.nan
-
-
-def _rows(names: Sequence[str], columns: Mapping[str, Floats]) -> list[dict[str, str | float | None]]:
-    return [
-        {"name": name, **{key: _or_null(column[index]) for key, column in columns.items()}}
-        for index, name in enumerate(names)
-    ]
-
-
-def _or_null(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from genotools.errors import DataError
-from genotools.genotype.task import TaskKind
+from genotools.genotype.task import Task
 from genotools.nn.inference import fastest_inference, weights_version
 from genotools.nn.network import GenomeNet, activate
 from genotools.training.precision import Precision, autocast, tensor_cores
@@ -68,9 +68,9 @@ class TorchPredictor:
         return self.network.macro.length
 
     @property
-    def kind(self) -> TaskKind:
+    def task(self) -> Task:
         """What the outputs mean."""
-        return self.network.task.kind
+        return self.network.task
 
     @cached_property
     def digest(self) -> str:
@@ -102,7 +102,7 @@ class TorchPredictor:
                 for start in range(0, len(codes), self.batch_size):
                     rows = slice(start, start + self.batch_size)
                     logits = run(to_device(codes[rows], self.device))
-                    outputs[rows] = activate(logits, self.kind)
+                    outputs[rows] = activate(logits, self.task.kind)
         finally:
             self.network.train(was_training)
         return outputs.cpu().numpy()

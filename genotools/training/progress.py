@@ -32,6 +32,7 @@ from genotools.training.resident import ResidentRows, fits_on
 from genotools.training.seeds import DROPOUT, ORDER, child_seed
 from genotools.training.settings import TrainingSettings
 from genotools.training.step import make_step
+from genotools.training.task_metrics import LOWER_IS_BETTER
 from genotools.training.validation import Validation, to_device, validate
 from genotools.training.weights import load_weights
 
@@ -244,12 +245,7 @@ class Training:
             raise DivergedError(self._divergence(f"the validation loss of epoch {self.epoch + 1}"))
         train_loss, train_slowness = self.meter.means(self.step)
         lr, recurrent_lr = learning_rates(self.settings, epoch=self.epoch)
-        values = {
-            "loss": validation.loss,
-            "auroc": validation.metrics.mean_auroc,
-            "auprc": validation.metrics.mean_auprc,
-            "weighted_f1": validation.metrics.weighted_f1,
-        }
+        valid = validation.metrics.summary()
         return EpochRecord(
             epoch=self.epoch + 1,
             n_steps=self.step,
@@ -257,11 +253,9 @@ class Training:
             recurrent_lr=recurrent_lr,
             train_loss=train_loss,
             train_slowness=train_slowness,
-            valid_loss=values["loss"],
-            valid_auroc=values["auroc"],
-            valid_auprc=values["auprc"],
-            valid_weighted_f1=values["weighted_f1"],
-            is_best=self._is_best(values[self.settings.monitor]),
+            valid_loss=validation.loss,
+            valid=valid,
+            is_best=self._is_best({"loss": validation.loss, **valid}[self.settings.monitor]),
             seconds=round(seconds, 3),
         )
 
@@ -270,11 +264,11 @@ class Training:
         monitor = self.settings.monitor
         if math.isnan(value):
             raise DataError(
-                f"{self.store.path}: no label of the validation split has positive and negative windows, so "
-                f"{monitor} cannot be monitored. Use monitor 'loss', or another split."
+                f"{self.store.path}: {monitor} cannot be monitored: no label varies in the validation split, or "
+                "nothing was measured there. Use monitor 'loss', or another split."
             )
-        before = [getattr(record, f"valid_{monitor}") for record in self.history]
-        if monitor == "loss":
+        before = [{"loss": record.valid_loss, **record.valid}[monitor] for record in self.history]
+        if monitor in LOWER_IS_BETTER:
             return all(value < other for other in before)
         return all(value > other for other in before)
 

@@ -7,10 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from genotools.data.encoding import UNKNOWN
 from genotools.data.store import SequenceStore
 from genotools.data.strands import opposite_labels
+from genotools.genotype.task import TaskKind
 
 __all__ = ["ResidentRows", "fits_on"]
 
@@ -23,7 +25,7 @@ def fits_on(device: torch.device, store: SequenceStore, n_rows: int) -> bool:
     if device.type != "cuda":
         return False
     free, _ = torch.cuda.mem_get_info(device)
-    return n_rows * (-(-store.length // 4) + -(-len(store.names) // 8)) < SHARE * free
+    return n_rows * store.row_bytes < SHARE * free
 
 
 class ResidentRows:
@@ -42,9 +44,11 @@ class ResidentRows:
     def __init__(self, store: SequenceStore, rows: NDArray[np.int64], *, device: torch.device) -> None:
         packed = store.packed(rows)
         self._rows = rows
-        self._length, self._n_labels = store.length, len(store.names)
+        self._length, self._task = store.length, store.task
         self._bases = torch.from_numpy(packed.bases).to(device)
-        self._labels = torch.from_numpy(packed.labels).to(device)
+        is_of_classes = store.task.kind is TaskKind.MULTICLASS  # PyTorch has few operations on uint16
+        labels = packed.labels.astype(np.int32) if is_of_classes else packed.labels
+        self._labels = torch.from_numpy(labels).to(device)
         self._unknown = torch.from_numpy(packed.unknown).to(device)  # row * L + position
         self._opposite = torch.from_numpy(np.asarray(opposite_labels(store.names))).to(device)
         self._base_shifts = torch.arange(0, 8, 2, dtype=torch.uint8, device=device)
@@ -69,7 +73,7 @@ class ResidentRows:
         flip = torch.from_numpy(is_reversed).to(device, non_blocking=True)[:, None]
         codes = self._codes(index)
         complement = torch.where(codes < UNKNOWN, 3 - codes, codes).flip(1)
-        labels = (self._labels[index][:, :, None] >> self._label_shifts & 1).flatten(1)[:, : self._n_labels]
+        labels = self._decoded(self._labels[index])
         labels = torch.where(flip, labels[:, self._opposite], labels)
         codes = torch.where(flip, complement, codes)
         if shifts is not None and shifts.any():
@@ -77,6 +81,15 @@ class ResidentRows:
             is_inside = (source >= 0) & (source < self._length)
             codes = torch.where(is_inside, codes.gather(1, source.clamp(0, self._length - 1)), UNKNOWN)
         return codes, labels.float()
+
+    def _decoded(self, labels: Tensor) -> Tensor:
+        """Return stored labels as ``(n, K)``, see :mod:`genotools.data.label_layout`."""
+        match self._task.kind:
+            case TaskKind.MULTILABEL:
+                return (labels[:, :, None] >> self._label_shifts & 1).flatten(1)[:, : self._task.n_outputs]
+            case TaskKind.MULTICLASS:
+                return one_hot(labels[:, 0].long(), self._task.n_outputs)
+        return labels
 
     def _codes(self, index: Tensor) -> Tensor:
         codes = (self._bases[index][:, :, None] >> self._base_shifts & 3).flatten(1)[:, : self._length]

@@ -23,11 +23,11 @@ from filelock import FileLock, Timeout
 
 import genotools
 from genotools.data.store import SequenceStore
+from genotools.data.strands import default_strands
 from genotools.errors import DataError, MissingExtraError, OutputExistsError
 from genotools.files import read_json, write_json
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
-from genotools.genotype.task import Task
 from genotools.nn.builder import build
 from genotools.nn.network import GenomeNet
 from genotools.training.checkpoint import check_identity, load_checkpoint
@@ -191,8 +191,7 @@ def train(
     target = choose_device(device)
     folder = Path(output)
     with SequenceStore.open(store_path) as store, _claimed(folder, may_hold_files=resume or force):
-        task = Task(len(store.names), names=store.names)
-        network = build(genotype, macro, task, seed=child_seed(seed, INITIAL_WEIGHTS), device=target)
+        network = build(genotype, macro, store.task, seed=child_seed(seed, INITIAL_WEIGHTS), device=target)
         if force:
             _discard(folder)
         identity = training_identity(network, store, settings, seed=seed)
@@ -322,7 +321,8 @@ def _finish(
         reporter.on_message("Testing the best epoch ...")
         predictor = TorchPredictor(network, device=device, precision=settings.precision)
         metrics = evaluate(predictor, store, "test", batch_size=settings.batch_size)
-        test = {"strands": describe_strands("both", store.names), **metrics.to_json()}
+        how = describe_strands(default_strands(predictor), store.names)
+        test = {"strands": how, **metrics.to_json()}
     result = TrainingResult(
         folder=folder,
         genotype_digest=network.genotype.digest,

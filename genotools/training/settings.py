@@ -3,16 +3,18 @@
 Reference: Scheppach et al., Neural Architecture Search for Genomic Sequence Data, section IV and appendix A.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from genotools.errors import DataError
+from genotools.genotype.task import Task
 from genotools.training.precision import Precision
+from genotools.training.task_metrics import HEADLINE, METRIC_NAMES
 
 __all__ = ["PRESETS", "Monitor", "Precision", "TrainingSettings", "get_preset"]
 
-Monitor = Literal["loss", "auroc", "auprc", "weighted_f1"]
+Monitor = Literal["loss", "auroc", "auprc", "weighted_f1", "accuracy", "cross_entropy", "pearson", "r2", "d2"]
 
 _CHOICES = {"precision": get_args(Precision), "monitor": get_args(Monitor)}
 _COUNTS = ("epochs", "steps_per_epoch", "batch_size", "patience")
@@ -52,8 +54,8 @@ class TrainingSettings:
     patience
         Epochs without a new best validation value after which training stops; None never stops early.
     monitor
-        The validation value whose best epoch is kept: ``loss`` (lowest), or ``auroc``, ``auprc`` (means over
-        labels) or ``weighted_f1`` (highest).
+        The validation value whose best epoch is kept: ``loss``, or one of
+        :data:`genotools.training.task_metrics.METRIC_NAMES` for the kind of task.
     precision
         ``fp32``, ``tf32`` or ``bf16``, see :mod:`genotools.training.precision`.
     reverse_complement_rate
@@ -119,6 +121,33 @@ class TrainingSettings:
         if name == "clip_norm" and value == 0:
             return ["clip_norm is 0, it must be above 0."]
         return []
+
+    def for_task(self, task: Task) -> "TrainingSettings":
+        """Return these settings with what has no meaning for a task put right.
+
+        A metric that the task does not have is replaced by the one that counts there
+        (:data:`genotools.training.task_metrics.HEADLINE`), and windows are neither turned nor moved where labels hold
+        for the strand and the place that is given.
+        """
+        values: dict[str, Any] = {}
+        if self.monitor not in ("loss", *METRIC_NAMES[task.kind]):
+            values["monitor"] = HEADLINE[task.kind]
+        if task.one_strand:
+            values |= {"reverse_complement_rate": 0.0, "shift_bp": 0}
+        return replace(self, **values)
+
+    def faults_for(self, task: Task) -> list[str]:
+        """Return what :meth:`for_task` would put right, in words."""
+        faults = []
+        if self.monitor not in ("loss", *METRIC_NAMES[task.kind]):
+            known = ", ".join(("loss", *METRIC_NAMES[task.kind]))
+            faults.append(f"monitor is {self.monitor!r}; a task of kind {task.kind} has {known}.")
+        if task.one_strand and (self.reverse_complement_rate or self.shift_bp):
+            faults.append(
+                "its labels hold for the windows as they are: reverse_complement_rate (--reverse-complement) and "
+                "shift_bp (--shift) must be 0."
+            )
+        return faults
 
     def changed(self, **values: object) -> "TrainingSettings":
         """Return these settings with ``values`` in place of the old ones; None leaves a setting as it is.

@@ -23,7 +23,6 @@ import torch
 
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
-from genotools.genotype.task import TaskKind
 from genotools.nn.network import GenomeNet
 from genotools.training.history import EpochRecord
 from genotools.training.progress import StepReport, Training
@@ -65,7 +64,7 @@ def fit(
     Parameters
     ----------
     network
-        Trained in place. Its task must be ``multilabel``, per sequence, with the store's labels.
+        Trained in place. Its task must be the store's: not per position, and the same outputs by name.
     store
         Windows as long as the network's; a training and a validation split.
     settings
@@ -96,7 +95,7 @@ def fit(
     TrainingInterrupted
         If ``should_stop`` said so.
     """
-    _check_store(network, store)
+    _check_store(network, store, settings)
     device = torch.device(device)
     with _on_device(network, device):
         training = Training(network, store, settings, seed=seed, device=device, capture=capture)
@@ -124,12 +123,13 @@ def _on_device(network: GenomeNet, device: torch.device) -> Iterator[None]:
         network.to(before).train(was_training)
 
 
-def _check_store(network: GenomeNet, store: SequenceStore) -> None:
+def _check_store(network: GenomeNet, store: SequenceStore, settings: TrainingSettings) -> None:
     """Refuse a network and a store that do not belong together, before any work."""
-    task, faults = network.task, []
-    if task.kind is not TaskKind.MULTILABEL or task.per_position:
+    task, faults = network.task, settings.faults_for(store.task)
+    if (task.kind, task.one_strand) != (store.task.kind, store.task.one_strand) or task.per_position:
+        strand = ", one_strand" if store.task.one_strand else ""
         faults.append(
-            "it holds yes-or-no labels of windows; the task must be multilabel and not per position."
+            f"it holds labels of windows; the task must be {store.task.kind}{strand}, not per position."
         )
     if tuple(task.names) != store.names:
         faults.append(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +13,9 @@ from genotools.data.store import SequenceStore
 from genotools.nn.inference import fastest_inference
 from genotools.nn.network import GenomeNet, activate
 from genotools.training.loss import prediction_loss
-from genotools.training.metrics import MultilabelMetrics, evaluate_multilabel
 from genotools.training.precision import Precision, autocast, tensor_cores
 from genotools.training.ranks import Ranks
+from genotools.training.task_metrics import Metrics, evaluate_task
 
 __all__ = ["Validation", "to_device", "validate"]
 
@@ -24,7 +25,7 @@ class Validation:
     """Mean loss over windows and labels, and the metrics; no metrics where the loss is not finite."""
 
     loss: float
-    metrics: MultilabelMetrics | None
+    metrics: Metrics | None
 
 
 def validate(
@@ -64,10 +65,10 @@ def validate(
     if not np.isfinite(loss):
         return Validation(loss=loss, metrics=None)
     probs = activate(logits, network.task.kind).cpu().numpy()
-    return Validation(loss=loss, metrics=evaluate_multilabel(labels, probs, store.names))
+    return Validation(loss=loss, metrics=evaluate_task(store.task, labels, probs))
 
 
-def to_device(array: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
+def to_device(array: NDArray[Any], device: torch.device) -> torch.Tensor:
     """Return ``array`` as a tensor on ``device``; the copy to a CUDA device is not waited for."""
     tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))  # copies where it must
     if device.type == "cpu":

@@ -4,7 +4,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genotools.data.encoding import reverse_complement
 from genotools.data.loader import batches
 from genotools.data.store import SequenceStore
 
@@ -49,39 +48,6 @@ def test_equal_seeds_give_equal_batches_and_epochs_differ(open_store: Opener) ->
         assert first != epoch(store, one)
 
 
-def test_reverse_complement_rate_one_turns_all_and_labels_stay(
-    open_store: Opener, content: dict[str, Any]
-) -> None:
-    with open_store() as store:
-        rng, plain_rng = np.random.default_rng(0), np.random.default_rng(0)
-        (turned,) = batches(store, np.arange(23), 23, rng=rng, reverse_complement_rate=1.0)
-        (plain,) = batches(store, np.arange(23), 23, rng=plain_rng)
-    assert np.array_equal(turned.codes, reverse_complement(plain.codes))
-    assert np.array_equal(turned.labels, plain.labels)
-
-
-def test_reverse_complement_rate_turns_that_share(open_store: Opener) -> None:
-    codes = np.zeros((4000, 1), np.uint8)
-    none = {"groups": None, "contigs": None, "starts": None, "splits": np.zeros(4000, np.uint8)}
-    with open_store(codes=codes, labels=codes, names="a", **none) as store:
-        rng = np.random.default_rng(0)
-        turned = sum(
-            int((b.codes == 3).sum())
-            for b in batches(store, np.arange(4000), 100, rng=rng, reverse_complement_rate=0.3)
-        )
-    assert 1050 < turned < 1350  # five standard deviations
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"batch_size": 0, "rng": None}, "batch_size 0"),
-        ({"batch_size": 1, "rng": None, "reverse_complement_rate": 0.5}, "needs rng"),
-        ({"batch_size": 1, "rng": np.random.default_rng(0), "reverse_complement_rate": 1.5}, "0 to 1"),
-    ],
-)
-def test_wrong_arguments_are_refused_before_the_first_batch(
-    open_store: Opener, options: dict[str, Any], message: str
-) -> None:
-    with open_store() as store, pytest.raises(ValueError, match=message):
-        batches(store, np.arange(3), **options)
+def test_no_batch_size_is_refused_before_the_first_batch(open_store: Opener) -> None:
+    with open_store() as store, pytest.raises(ValueError, match="batch_size 0"):
+        batches(store, np.arange(3), 0, rng=None)

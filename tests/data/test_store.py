@@ -220,7 +220,10 @@ def replaced(name: str, value: Any, **options: Any) -> Callable[[h5py.File], Non
     ("edit", "message"),
     [
         (lambda file: file.attrs.update(format="other"), "not a sequence store"),
-        (lambda file: file.attrs.update(version=99), "store version 99, this genotools reads version 1"),
+        (
+            lambda file: file.attrs.update(version=99),
+            "store version 99, this genotools reads versions 1 and 2",
+        ),
         (lambda file: file.attrs.update(format=[1, 2]), "not a sequence store"),
         (lambda file: file.attrs.update(version=[1, 1]), r"store version \[1 1\], this"),
         (replaced("names", h5py.Empty("i8")), "datasets without a shape"),

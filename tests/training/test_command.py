@@ -37,7 +37,7 @@ def test_training_ends_by_naming_what_lies_where_and_what_comes_next(
     assert done.exit_code == 0
     assert "best epoch" in done.stdout
     assert "test AUROC" in done.stdout
-    assert "probabilities of both strands averaged" in done.stdout
+    assert "predictions of both strands averaged" in done.stdout
     assert "epoch   2" in done.stderr
     assert f"genotools export {tmp_path / 'run'}" in done.stderr
     config = json.loads((tmp_path / "run" / "config.json").read_text())

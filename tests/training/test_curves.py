@@ -26,9 +26,7 @@ def records(n_epochs: int, best: int = 2) -> list[EpochRecord]:
             train_loss=1 / epoch,
             train_slowness=0.1,
             valid_loss=1.5 / epoch,
-            valid_auroc=0.5 + 0.01 * epoch,
-            valid_auprc=0.01 * epoch,
-            valid_weighted_f1=0.02 * epoch,
+            valid={"auroc": 0.5 + 0.01 * epoch, "auprc": 0.01 * epoch, "weighted_f1": 0.02 * epoch},
             is_best=epoch <= best,
             seconds=1.0,
         )
@@ -54,7 +52,9 @@ def test_best_epoch_is_the_last_one_marked_best() -> None:
 
 
 def test_history_without_a_best_epoch_or_scores_is_drawn() -> None:
-    blank = [replace(record, valid_auroc=math.nan, is_best=False) for record in records(3)]
+    blank = [
+        replace(record, valid={**record.valid, "auroc": math.nan}, is_best=False) for record in records(3)
+    ]
     metrics = _draw(blank).axes[1]
     assert metrics.get_title(loc="left") == "Validation"
     assert [line.get_label() for line in metrics.lines] == ["mean AUROC", "mean AUPRC", "weighted F1"]

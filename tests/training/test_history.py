@@ -15,9 +15,7 @@ RECORD = EpochRecord(
     train_loss=0.5,
     train_slowness=0.01,
     valid_loss=0.6,
-    valid_auroc=0.7,
-    valid_auprc=0.3,
-    valid_weighted_f1=0.2,
+    valid={"auroc": 0.7, "auprc": 0.3, "weighted_f1": 0.2},
     is_best=True,
     seconds=1.5,
 )
@@ -33,9 +31,9 @@ def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
 
 def test_nan_becomes_null_and_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
-    append_history(path, replace(RECORD, valid_auroc=math.nan))
+    append_history(path, replace(RECORD, valid={"auroc": math.nan}))
     assert '"valid_auroc": null' in path.read_text()
-    assert math.isnan(read_history(path)[0].valid_auroc)
+    assert math.isnan(read_history(path)[0].valid["auroc"])
 
 
 def test_a_last_line_cut_off_by_a_kill_is_left_out(tmp_path: Path) -> None:

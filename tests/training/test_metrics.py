@@ -11,21 +11,17 @@ from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from sklearn.metrics import (
-    accuracy_score,
     average_precision_score,
     f1_score,
-    log_loss,
     roc_auc_score,
 )
 
 from genotools.errors import DataError
-from genotools.training import metrics
+from genotools.training import _metric_values
 from genotools.training.metrics import (
     auroc,
     average_precision,
-    evaluate_multiclass,
     evaluate_multilabel,
-    evaluate_regression,
     f1,
 )
 
@@ -80,7 +76,7 @@ def test_blocks_do_not_change_results(case: Case, block_elements: int) -> None:
     labels, scores = case
     whole = auroc(labels, scores), average_precision(labels, scores), f1(labels, scores)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(metrics, "BLOCK_ELEMENTS", block_elements)
+        patch.setattr(_metric_values, "BLOCK_ELEMENTS", block_elements)
         blocks = auroc(labels, scores), average_precision(labels, scores), f1(labels, scores)
     np.testing.assert_array_equal(whole, blocks)
 
@@ -221,52 +217,3 @@ def test_wrong_shapes_are_refused() -> None:
         evaluate_multilabel(np.zeros((3, 2)), np.zeros((3, 2)), ["a"])
     with pytest.raises(DataError, match="no windows"):
         auroc(np.zeros((0, 2)), np.zeros((0, 2)))
-
-
-def test_multiclass_equals_scikit_learn() -> None:
-    rng = np.random.default_rng(0)
-    probs = rng.dirichlet(np.ones(4), size=50).astype(np.float32)
-    classes = rng.integers(0, 4, size=50)
-    result = evaluate_multiclass(classes, probs)
-    assert result.accuracy == accuracy_score(classes, probs.argmax(axis=1))
-    wide = probs.astype(np.float64)
-    expected = log_loss(classes, wide / wide.sum(axis=1, keepdims=True), labels=range(4))
-    assert result.cross_entropy == pytest.approx(expected, abs=1e-6)
-
-
-def test_multiclass_zero_probability_stays_finite() -> None:
-    result = evaluate_multiclass(np.array([0]), np.array([[0.0, 1.0]], dtype=np.float32))
-    assert result.cross_entropy == pytest.approx(-math.log(np.finfo(np.float32).eps))
-    assert result.to_json()["accuracy"] == 0
-
-
-def test_multiclass_refuses_unknown_classes_and_nan() -> None:
-    with pytest.raises(DataError, match="Classes must be 0 to 1, found 0 to 2"):
-        evaluate_multiclass(np.array([0, 2]), np.full((2, 2), 0.5))
-    with pytest.raises(DataError, match="class 1: 1 of 1"):
-        evaluate_multiclass(np.array([0]), np.array([[0.5, np.nan]]))
-
-
-def test_regression_equals_numpy_and_skips_constants() -> None:
-    rng = np.random.default_rng(1)
-    targets = rng.normal(size=(60, 3)).astype(np.float32)
-    predictions = (targets + rng.normal(size=(60, 3))).astype(np.float32)
-    predictions[:, 1] = 0.1
-    result = evaluate_regression(targets, predictions, ["a", "flat", "c"])
-    for k in (0, 2):
-        assert result.pearson[k] == pytest.approx(
-            np.corrcoef(targets[:, k], predictions[:, k])[0, 1], abs=1e-6
-        )
-    np.testing.assert_allclose(result.mse, ((targets - predictions) ** 2).mean(axis=0), rtol=1e-5)
-    assert result.skipped == ("flat",)
-    document = result.to_json()
-    assert document["n_scored"] == 2
-    assert document["mean_pearson"] == pytest.approx(result.pearson[[0, 2]].mean())
-
-
-def test_regression_refuses_nan_on_either_side() -> None:
-    bad = np.array([[1.0], [np.nan]])
-    with pytest.raises(DataError, match="NaN targets: a: 1 of 2"):
-        evaluate_regression(bad, np.zeros((2, 1)), ["a"])
-    with pytest.raises(DataError, match="NaN predictions: a: 1 of 2"):
-        evaluate_regression(np.zeros((2, 1)), bad, ["a"])

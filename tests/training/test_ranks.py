@@ -43,7 +43,7 @@ with rank_setting("auto", folder) as setting, SequenceStore.open(store_path) as 
     result = fit(network, store, settings, seed=1)
     found["digest"] = model_digest(network)
     found["losses"] = [record.train_loss for record in result.history]
-    found["valid"] = [record.valid_auroc for record in result.history]
+    found["valid"] = [record.valid["auroc"] for record in result.history]
     found["is_own_folder"] = setting.folder == folder
     found["rank"] = ranks.rank
     lines = [None] * ranks.world_size

@@ -18,6 +18,7 @@ from genotools.training import run as run_module
 from genotools.training.evaluate import evaluate
 from genotools.training.history import EpochRecord, read_history
 from genotools.training.interruption import TrainingInterrupted, stop_on_signals
+from genotools.training.metrics import MultilabelMetrics
 from genotools.training.predictor import load_predictor_from_run
 from genotools.training.run import Reporter, TrainingResult, train
 from genotools.training.settings import TrainingSettings
@@ -74,6 +75,7 @@ def test_the_result_is_that_of_the_weights_in_the_folder(
     predictor = load_predictor_from_run(tmp_path / "run")
     metrics = evaluate(predictor, store, "test")
     assert result.test is not None
+    assert isinstance(metrics, MultilabelMetrics)
     assert result.test["mean_auroc"] == pytest.approx(metrics.mean_auroc)
     assert "1 pairs of stranded labels exchanged" in result.test["strands"]
     assert result.model_digest == predictor.digest

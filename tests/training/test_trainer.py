@@ -61,7 +61,7 @@ def test_planted_motifs_are_learned(macro: Macro, store: SequenceStore) -> None:
     )
     history = fit(network, store, settings, seed=0).history
     assert history[-1].train_loss < 0.7 * history[0].train_loss
-    assert max(record.valid_auroc for record in history) > 0.7
+    assert max(record.valid["auroc"] for record in history) > 0.7
 
 
 # An epoch asks 9 times: before each of 4 steps and of 5 validation batches.
@@ -193,7 +193,7 @@ def test_a_higher_auroc_is_better_where_that_is_monitored(
     network: GenomeNet, store: SequenceStore, settings: TrainingSettings
 ) -> None:
     result = fit(network, store, settings.changed(monitor="auroc", epochs=4), seed=0)
-    assert result.best.valid_auroc == max(record.valid_auroc for record in result.history)
+    assert result.best.valid["auroc"] == max(record.valid["auroc"] for record in result.history)
 
 
 def test_a_loss_that_is_not_finite_stops_with_epoch_and_step(
