@@ -20,5 +20,5 @@ lint: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[draw,plots,ray,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[draw,io,plots,ray,dev]'
 	touch $@

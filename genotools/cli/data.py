@@ -13,6 +13,7 @@ from genotools.cli._data_output import (
     report_build,
     report_store,
 )
+from genotools.cli._data_values import from_signal_command, from_table_command, next_base_command
 from genotools.cli._options import Force, Json, Out, Seed
 from genotools.errors import DataError
 
@@ -128,7 +129,7 @@ def from_bed_command(
 ) -> None:
     """Cut a genome into labelled windows: FASTA and peaks to a store."""
     from genotools.data.from_bed import from_bed
-    from genotools.data.recipe import BinRecipe
+    from genotools.data.recipe import BinRecipe, contig_list
 
     recipe = BinRecipe(
         bin_bp=bin_bp,
@@ -138,9 +139,9 @@ def from_bed_command(
         merge=merge,
         keep=keep,
         min_positives=min_positives,
-        test_contigs=_contigs(test_chroms),
-        valid_contigs=_contigs(valid_chroms),
-        exclude_contigs=_contigs(exclude),
+        test_contigs=contig_list(test_chroms),
+        valid_contigs=contig_list(valid_chroms),
+        exclude_contigs=contig_list(exclude),
         max_unknown=max_unknown,
         max_shared_kmers=max_shared_kmers,
         negatives=negatives,
@@ -236,6 +237,11 @@ def from_deepsea_command(
     )
 
 
+app.command("from-signal")(from_signal_command)
+app.command("from-table")(from_table_command)
+app.command("next-base")(next_base_command)
+
+
 @app.command("export")
 def export_command(
     store: Annotated[Path, typer.Argument(help="Sequence store.", show_default=False)],
@@ -285,9 +291,14 @@ def split_command(
 ) -> None:
     """Write STORE with other contigs held out."""
     from genotools.data.merge import split_store
+    from genotools.data.recipe import contig_list
 
     split_store(
-        store, output, valid_contigs=_contigs(valid_chroms), test_contigs=_contigs(test_chroms), force=force
+        store,
+        output,
+        valid_contigs=contig_list(valid_chroms),
+        test_contigs=contig_list(test_chroms),
+        force=force,
     )
     report_store(output, as_json=as_json)
 
@@ -312,7 +323,3 @@ def _overlap(text: str) -> float:
         raise DataError(
             f"--min-overlap {text!r} is neither a fraction (0.5) nor a number of bp (100)."
         ) from error
-
-
-def _contigs(values: list[str] | None) -> tuple[str, ...]:
-    return tuple(name.strip() for value in values or [] for name in value.split(",") if name.strip())

@@ -1,21 +1,25 @@
 """A sequence store from a FASTA and peaks: one BED whose column 4 names the label, or a table of BEDs."""
 
-import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
+
+import numpy as np
 
 from genotools.data.bed import POINT_PEAKS, Intervals, PointPeak, Regions, read_bed, read_text
 from genotools.data.build import BuildSummary, Track, build_store
 from genotools.data.contig_names import ContigNames
 from genotools.data.fasta import Fasta
+from genotools.data.provenance import provenance_of
 from genotools.data.recipe import BinRecipe
+from genotools.data.signal import is_bigwig, regions_above
+from genotools.data.tsv import read_table
 from genotools.errors import DataError
 from genotools.files import check_output
 
 __all__ = ["from_bed"]
 
+BIGWIG_RULE = "a bigWig stands in a table with a name and a min_signal, from which on it counts."
 _TABLE_COLUMNS = ("name", "path", "group", "min_signal", "point", "feature")
 
 
@@ -42,7 +46,7 @@ def from_bed(
     peaks
         A BED with names in column 4, or a tab-separated table with the header ``name``, ``path`` and perhaps
         ``group``, ``min_signal``, ``point``, ``feature`` (a name in column 4, a type of GFF); paths are relative to
-        the table's folder. All may be gzip.
+        the table's folder. All may be gzip. A bigWig in a table counts where it is ``min_signal`` or more.
     output
         The store to write.
     recipe
@@ -70,9 +74,11 @@ def from_bed(
     with Fasta(fasta) as reference:
         aliases = None if exact_contigs else ContigNames(reference.contigs)
         if aliases is not None:
-            recipe = _renamed(recipe, aliases)
+            recipe = recipe.renamed(aliases)
 
         def read(path: Path | str, **options: Any) -> Regions:
+            if is_bigwig(Path(path)):
+                return _high(Path(path), reference.contigs, aliases, **options)
             unchecked = recipe.exclude_contigs
             return read_bed(path, contigs=reference.contigs, unchecked=unchecked, aliases=aliases, **options)
 
@@ -91,18 +97,35 @@ def from_bed(
         contigs=contigs,
         tracks=tracks,
         recipe=recipe,
-        provenance={
-            "genome": genome or fasta.name.split(".")[0],
-            "sources": [
-                {"role": role, "name": path.name, "sha256": _sha256(path)}
-                for role, paths in {"fasta": [fasta], **sources}.items()
-                for path in paths
-            ],
-        },
+        provenance=provenance_of({"fasta": [fasta], **sources}, genome=genome or fasta.name.split(".")[0]),
         exclude_regions=regions,
         split_regions=by_split,
         force=force,
     )
+
+
+def _high(
+    path: Path,
+    contigs: Mapping[str, int],
+    aliases: ContigNames | None,
+    *,
+    min_signal: float | None = None,
+    point: PointPeak | None = None,
+    feature: str | None = None,
+    with_names: bool = False,
+) -> Regions:
+    """Return where a bigWig is as high as ``min_signal``."""
+    if with_names or min_signal is None:
+        raise DataError(f"{path}: {BIGWIG_RULE}")
+    if point == "summit" or feature is not None:
+        raise DataError(f"{path}: a bigWig has no summits and no names of records.")
+    found = regions_above(path, min_signal, contigs=contigs, aliases=aliases)
+    intervals = np.concatenate(list(found.values()))
+    if point == "centre":
+        centre = (intervals[:, 0] + intervals[:, 1] - 1) // 2
+        intervals = np.stack([centre, centre + 1], axis=1)
+    names = tuple(name for name, spans in found.items() for _ in range(len(spans)))
+    return Regions(contigs=names, intervals=intervals, names=None)
 
 
 class _Peaks(NamedTuple):
@@ -122,24 +145,12 @@ class _Row(NamedTuple):
     peaks: _Peaks
 
 
-def _renamed(recipe: BinRecipe, aliases: ContigNames) -> BinRecipe:
-    """Return the recipe with the genome's names of its contigs."""
-
-    def known(contigs: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(aliases.find(contig) or contig for contig in contigs)
-
-    return replace(
-        recipe,
-        valid_contigs=known(recipe.valid_contigs),
-        test_contigs=known(recipe.test_contigs),
-        exclude_contigs=known(recipe.exclude_contigs),
-    )
-
-
 def _tracks(
     path: Path, read: Callable[..., Regions], peaks: _Peaks
 ) -> tuple[list[Track], dict[str, list[Path]]]:
     """Return the tracks, and the files they came from by role."""
+    if is_bigwig(path):
+        raise DataError(f"{path}: {BIGWIG_RULE}")
     if not _is_table(path):
         bed = read(path, with_names=True, **peaks._asdict())
         return [Track(name=name, intervals=intervals) for name, intervals in bed.by_name().items()], {
@@ -149,11 +160,11 @@ def _tracks(
     tracks, faults = [], []
     for row in rows:
         try:
-            bed = read(row.path, **row.peaks._asdict())
+            intervals = read(row.path, **row.peaks._asdict()).by_contig()
         except DataError as error:
             faults.append(str(error))
         else:
-            tracks.append(Track(name=row.name, intervals=bed.by_contig(), group=row.group))
+            tracks.append(Track(name=row.name, intervals=intervals, group=row.group))
     if faults:
         raise DataError.from_faults(path, faults)
     return tracks, {"table": [path], "peaks": [row.path for row in rows]}
@@ -167,33 +178,16 @@ def _is_table(path: Path) -> bool:
 
 
 def _table_rows(table: Path, peaks: _Peaks) -> list[_Row]:
-    """Return the rows of a table of BEDs; ``peaks`` is what holds where a row says nothing."""
-    lines = [(number, line) for number, line in read_text(table) if line.strip()]
-    header = lines[0][1].lstrip("#").split("\t")
-    faults = [
-        f"line {lines[0][0]}: unknown column {column!r}; there are {', '.join(_TABLE_COLUMNS)}"
-        for column in header
-        if column not in _TABLE_COLUMNS
-    ]
-    if len(set(header)) < len(header):
-        faults.append(f"line {lines[0][0]}: a column appears twice")
-    rows: dict[str, _Row] = {}
-    for number, line in lines[1:]:
-        fields = dict(zip(header, (field.strip() for field in line.split("\t")), strict=False))
-        name, path = fields.get("name"), fields.get("path")
-        if not name or not path or line.count("\t") >= len(header):
-            faults.append(f"line {number}: {len(header)} columns with a name and a path are needed")
-        elif name in rows:
-            faults.append(f"line {number}: name {name!r} appears twice")
-        else:
-            own, fault = _peaks_of(fields, peaks)
-            faults += [f"line {number}: {fault}"] if fault else []
-            rows[name] = _Row(name, table.parent / path, fields.get("group", ""), own)
-    if not rows and not faults:
-        faults.append("the table has a header and no rows")
+    """Return the rows of a table of peaks; ``peaks`` is what holds where a row says nothing."""
+    rows, faults = [], []
+    for row in read_table(table, needed=("name", "path"), known=_TABLE_COLUMNS, unique="name"):
+        own, fault = _peaks_of(row.fields, peaks)
+        faults += [f"line {row.number}: {fault}"] if fault else []
+        path = table.parent / row.fields["path"]
+        rows.append(_Row(row.fields["name"], path, row.fields.get("group", ""), own))
     if faults:
         raise DataError.from_faults(table, faults)
-    return list(rows.values())
+    return rows
 
 
 def _peaks_of(fields: Mapping[str, str], peaks: _Peaks) -> tuple[_Peaks, str | None]:
@@ -207,8 +201,3 @@ def _peaks_of(fields: Mapping[str, str], peaks: _Peaks) -> tuple[_Peaks, str | N
         return peaks, f"point {point!r} must be {' or '.join(POINT_PEAKS)}"
     own = cast(PointPeak, point) if point else peaks.point
     return _Peaks(min_signal, own, fields.get("feature") or None), None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

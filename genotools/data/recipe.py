@@ -4,13 +4,15 @@ It is DeepSEA's with every choice open (Zhou & Troyanskaya 2015, Online Methods)
 bin has a label where a track covers enough of it, and a sample is a window centred on a bin.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from genotools.data._layout import SPLITS
+from genotools.data.contig_names import ContigNames
 from genotools.errors import DataError
 
-__all__ = ["BinRecipe"]
+__all__ = ["BinRecipe", "contig_list"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,19 @@ class BinRecipe:
             if (shared := set(uses[one]) & set(uses[other]))
         ]
 
+    def renamed(self, aliases: ContigNames) -> "BinRecipe":
+        """Return the recipe with the genome's names of its contigs."""
+
+        def known(contigs: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(aliases.find(contig) or contig for contig in contigs)
+
+        return replace(
+            self,
+            valid_contigs=known(self.valid_contigs),
+            test_contigs=known(self.test_contigs),
+            exclude_contigs=known(self.exclude_contigs),
+        )
+
     @property
     def flank_bp(self) -> int:
         """Bases of a window on each side of its bin."""
@@ -108,3 +123,12 @@ class BinRecipe:
         if contig in self.test_contigs:
             return SPLITS.index("test")
         return SPLITS.index("valid" if contig in self.valid_contigs else "train")
+
+
+def contig_list(values: Sequence[str] | None) -> tuple[str, ...]:
+    """Return names given one by one or separated by commas.
+
+    >>> contig_list(["chr1, chr2", "chr3"])
+    ('chr1', 'chr2', 'chr3')
+    """
+    return tuple(name.strip() for value in values or [] for name in value.split(",") if name.strip())

@@ -1,0 +1,262 @@
+"""Signals along a genome, from bigWig, bedGraph or a column of BED: their values over bins, and where they are high.
+
+bigWig is read by pyBigWig (the extra ``io``), a stretch at a time. Text is read whole.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genotools.data.bed import read_text
+from genotools.data.bins import overlap_by_bin
+from genotools.data.contig_names import ContigNames
+from genotools.data.fasta import near_names
+from genotools.errors import DataError
+from genotools.extras import require
+
+__all__ = ["STATISTICS", "Signal", "Statistic", "is_bigwig", "open_signal", "regions_above"]
+
+Statistic = Literal["mean", "max", "sum"]
+STATISTICS = get_args(Statistic)
+
+STRETCH_BINS = 4096
+"""Bins of a bigWig that are in memory at once."""
+
+STRETCH_BP = 1 << 20
+VALUE_COLUMN = 4
+"""Of bedGraph, counted from 1."""
+
+_MAGIC = (b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26")
+
+
+class Signal(Protocol):
+    """A number for some bases of a genome."""
+
+    def over_bins(
+        self, contig: str, n_bins: int, *, bin_bp: int, statistic: Statistic
+    ) -> NDArray[np.float64]:
+        """Return the statistic of each of a contig's first bins over the bases with a number; NaN without any."""
+        ...
+
+
+def is_bigwig(path: Path) -> bool:
+    """Return whether a file begins as bigWig does; raises DataError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) in _MAGIC
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}.") from error
+
+
+def open_signal(
+    path: Path, *, contigs: Mapping[str, int], aliases: ContigNames | None = None, column: int = VALUE_COLUMN
+) -> Signal:
+    """Return the signal in a file.
+
+    Parameters
+    ----------
+    path
+        bigWig, or text, gzip or not, with contig, start and end in its first columns.
+    contigs
+        Lengths in bp, of the genome.
+    aliases
+        Contigs are found under other names too.
+    column
+        The column of text that has the number, from 1; bedGraph has it in 4, narrowPeak in 7, bedMethyl in 11. ``.``
+        and ``NA`` are no number.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or faulty, every line that is being named; or it has none of the contigs.
+    MissingExtraError
+        If it is a bigWig and pyBigWig is not installed.
+    """
+    if is_bigwig(path):
+        return _BigWig(path, contigs, aliases)
+    return _Intervals(path, contigs, aliases, column)
+
+
+class _BigWig:
+    """A bigWig file, opened for each question: so it can be sent to another process, and is never left open."""
+
+    def __init__(self, path: Path, contigs: Mapping[str, int], aliases: ContigNames | None) -> None:
+        self.path = path
+        with closing(self._open()) as file:
+            lengths = dict(file.chroms())
+        self._name_of = {
+            ours: theirs for theirs in lengths if (ours := _ours(theirs, contigs, aliases)) is not None
+        }
+        if not self._name_of:
+            few = ", ".join(list(lengths)[:5])
+            raise DataError(f"{path}: none of its contigs ({few}, ...) is one of the FASTA's.")
+        for ours, theirs in self._name_of.items():
+            if lengths[theirs] != contigs[ours]:
+                raise DataError(
+                    f"{path}: its contig {theirs} has {lengths[theirs]:,} bp, the FASTA's {ours} {contigs[ours]:,}. "
+                    "They are of two assemblies."
+                )
+
+    def over_bins(
+        self, contig: str, n_bins: int, *, bin_bp: int, statistic: Statistic
+    ) -> NDArray[np.float64]:
+        parts = [np.zeros(0)]
+        for first, values in self.stretches(contig, n_bins * bin_bp, STRETCH_BINS * bin_bp):
+            assert first % bin_bp == 0
+            parts.append(_statistic_of_rows(values.reshape(-1, bin_bp).astype(np.float64), statistic))
+        found = np.concatenate(parts)
+        return np.concatenate([found, np.full(n_bins - len(found), np.nan)])
+
+    def stretches(self, contig: str, end: int, size: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield the numbers up to ``end``, NaN where there is none, in stretches and where each begins."""
+        name = self._name_of.get(contig)
+        if name is None:
+            return
+        with closing(self._open()) as file:
+            for first in range(0, end, size):
+                try:
+                    yield first, file.values(name, first, min(first + size, end), numpy=True)
+                except RuntimeError as error:
+                    raise DataError(f"{self.path}: damaged at {name}:{first:,} ({error}).") from error
+
+    def _open(self) -> Any:
+        pybigwig = require("pyBigWig", extra="io")
+        try:
+            file = pybigwig.open(str(self.path))
+        except RuntimeError as error:
+            raise DataError(f"{self.path}: the bigWig file is damaged or cut off ({error}).") from error
+        if not file.isBigWig():
+            raise DataError(f"{self.path}: a bigBed file, a bigWig was expected.")
+        return file
+
+
+class _Intervals:
+    """Numbers of intervals in text."""
+
+    def __init__(
+        self, path: Path, contigs: Mapping[str, int], aliases: ContigNames | None, column: int
+    ) -> None:
+        self._spans: dict[str, list[tuple[int, int]]] = {}
+        self._values: dict[str, list[float]] = {}
+        faults = []
+        for number, line in read_text(path):
+            if not line.strip() or line.startswith(("#", "track", "browser")):
+                continue
+            fields = line.split("\t") if "\t" in line else line.split()
+            fault = self._take(fields, contigs, aliases, column)
+            if fault:
+                faults.append(f"line {number}: {fault}")
+        if faults:
+            raise DataError.from_faults(path, faults)
+        if not self._spans:
+            raise DataError(f"{path}: no number in column {column}.")
+
+    def _take(
+        self, fields: list[str], contigs: Mapping[str, int], aliases: ContigNames | None, column: int
+    ) -> str | None:
+        """Take a record in, or return what is wrong with it."""
+        if len(fields) < max(3, column):
+            return f"{len(fields)} columns, at least {max(3, column)} are needed"
+        name, start, end, text = *fields[:3], fields[column - 1]
+        if not (start.isdecimal() and end.isdecimal() and len(end) < 16 and int(start) < int(end)):
+            return f"start {start!r} and end {end!r} must be whole numbers, the start below the end"
+        contig = _ours(name, contigs, aliases)
+        if contig is None:
+            return f"the FASTA has no contig {name!r}. {near_names(name, contigs)}"
+        if int(end) > contigs[contig]:
+            return f"end {end} lies past the end of {contig}, {contigs[contig]:,} bp"
+        if text in (".", "NA", "NaN", "nan", ""):
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            return f"column {column} is {text!r}, a number was expected"
+        if not np.isfinite(value):
+            return f"column {column} is {text!r}, a finite number was expected"
+        self._spans.setdefault(contig, []).append((int(start), int(end)))
+        self._values.setdefault(contig, []).append(value)
+        return None
+
+    def over_bins(
+        self, contig: str, n_bins: int, *, bin_bp: int, statistic: Statistic
+    ) -> NDArray[np.float64]:
+        found = np.full(n_bins, np.nan)
+        if contig not in self._spans:
+            return found
+        spans = np.array(self._spans[contig], dtype=np.int64)
+        bins, overlap, owner = _owned(spans, bin_bp)
+        values = np.array(self._values[contig])[owner]
+        inside = bins < n_bins
+        bins, overlap, values = bins[inside], overlap[inside], values[inside]
+        covered = np.bincount(bins, weights=overlap, minlength=n_bins)
+        if statistic == "max":
+            found[:] = -np.inf
+            np.maximum.at(found, bins, values)
+            found[covered == 0] = np.nan
+            return found
+        sums = np.bincount(bins, weights=values * overlap, minlength=n_bins)
+        if statistic == "sum":
+            found[covered > 0] = sums[covered > 0]
+            return found
+        np.divide(sums, covered, out=found, where=covered > 0)
+        return found
+
+
+def regions_above(
+    path: Path, minimum: float, *, contigs: Mapping[str, int], aliases: ContigNames | None = None
+) -> dict[str, NDArray[np.int64]]:
+    """Return the intervals by contig in which a bigWig is ``minimum`` or more, each ``(n, 2)``, 0-based, half-open.
+
+    Raises
+    ------
+    DataError
+        As :func:`open_signal`; and if it is nowhere that high.
+    """
+    signal = _BigWig(path, contigs, aliases)
+    found = {}
+    for contig, length in contigs.items():
+        parts = [np.zeros((0, 2), dtype=np.int64)]
+        for first, values in signal.stretches(contig, length, STRETCH_BP):
+            is_high = np.concatenate([[False], values >= np.float32(minimum), [False]])  # NaN is not
+            bounds = np.flatnonzero(is_high[1:] != is_high[:-1]).reshape(-1, 2) + first
+            parts.append(bounds.astype(np.int64))
+        spans = np.concatenate(parts)
+        if len(spans):
+            found[contig] = spans
+    if not found:
+        raise DataError(f"{path}: the signal is nowhere {minimum:g} or more.")
+    return found
+
+
+def _ours(name: str, contigs: Mapping[str, int], aliases: ContigNames | None) -> str | None:
+    if name in contigs:
+        return name
+    return None if aliases is None else aliases.find(name)
+
+
+def _statistic_of_rows(values: NDArray[np.float64], statistic: Statistic) -> NDArray[np.float64]:
+    """Return the statistic of each row over what is no NaN, NaN where all are."""
+    is_there = ~np.isnan(values)
+    n = is_there.sum(axis=1)
+    found = np.full(len(values), np.nan)
+    some = n > 0
+    if statistic == "max":
+        found[some] = np.where(is_there, values, -np.inf).max(axis=1)[some]
+        return found
+    found[some] = np.where(is_there, values, 0).sum(axis=1)[some]
+    if statistic == "mean":
+        found[some] /= n[some]
+    return found
+
+
+def _owned(
+    spans: NDArray[np.int64], bin_bp: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return, for every pair of an interval and a bin it touches: bin, overlap in bp, index of the interval."""
+    bins, overlap = overlap_by_bin(spans, bin_bp=bin_bp)
+    n_bins_of = (spans[:, 1] - 1) // bin_bp - spans[:, 0] // bin_bp + 1
+    return bins, overlap, np.repeat(np.arange(len(spans)), n_bins_of)
