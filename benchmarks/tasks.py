@@ -26,7 +26,7 @@ from genotools.data.store import SequenceStore
 from genotools.files import read_json
 
 HELD_OUT = ("--valid-chroms", "chrX", "--test-chroms", "chrVIII,chrIX,chrXIII")
-CLASSES = ("between", "minus", "plus")
+CLASSES = ("between", "gene_minus", "gene_plus")  # a pair of strands: they change places on the other
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from genotools.data.bed import read_bed
 from genotools.data.encoding import UNKNOWN
 from genotools.data.fasta import Fasta
 from genotools.data.strands import Strands, predict_strands
+from genotools.data.twobit import open_sequences
 from genotools.export.tables import Column, check_table_output, open_table
 from genotools.predictor import Predictor
 
@@ -148,7 +149,7 @@ def predict_bed(
         suffix of ``output`` is another.
     """
     path = check_table_output(output, force=force)
-    with Fasta(fasta) as genome:
+    with open_sequences(fasta) as genome:
         found = read_bed(bed, contigs=genome.contigs)
         regions = [
             (contig, int(start), int(end))

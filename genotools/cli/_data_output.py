@@ -95,7 +95,7 @@ def _label_cell(part: "SplitStats", label: int, *, is_value: bool) -> str:
     """Return how many rows of a split carry a label, or the mean and spread of its values."""
     n_rows = f"{part.positives[label]:,}"
     if is_value:
-        return f"{n_rows}: {part.means[label]:.4g} ± {part.deviations[label]:.3g}"
+        return f"{n_rows}: {part.means[label]:.3g} ± {part.deviations[label]:.3g}"
     return f"{n_rows} ({part.rates[label]:.2%})"
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from genotools.data.bed import POINT_PEAKS, Intervals, PointPeak, Regions, read_bed, read_text
 from genotools.data.build import BuildSummary, Track, build_store
 from genotools.data.contig_names import ContigNames
-from genotools.data.fasta import Fasta
 from genotools.data.provenance import provenance_of
 from genotools.data.recipe import BinRecipe
 from genotools.data.signal import is_bigwig, regions_above
 from genotools.data.tsv import read_table
+from genotools.data.twobit import open_sequences
 from genotools.errors import DataError
 from genotools.files import check_output
 
@@ -71,7 +71,7 @@ def from_bed(
     """
     fasta, peaks = Path(fasta), Path(peaks)
     check_output(output, force=force)
-    with Fasta(fasta) as reference:
+    with open_sequences(fasta) as reference:
         aliases = None if exact_contigs else ContigNames(reference.contigs)
         if aliases is not None:
             recipe = recipe.renamed(aliases)

@@ -12,12 +12,12 @@ from genotools.data._layout import SPLITS
 from genotools.data.bed import Intervals, read_bed
 from genotools.data.build import BuildSummary
 from genotools.data.contig_names import ContigNames
-from genotools.data.fasta import Fasta
 from genotools.data.grid import Grid, contig_faults
 from genotools.data.provenance import provenance_of
 from genotools.data.recipe import BinRecipe
 from genotools.data.signal import STATISTICS, VALUE_COLUMN, Statistic, open_signal
 from genotools.data.tsv import TableRow, read_table
+from genotools.data.twobit import open_sequences
 from genotools.data.values import Scaling
 from genotools.data.write import write_store
 from genotools.errors import DataError
@@ -85,7 +85,7 @@ def from_signal(
         _Track(row, tracks)
         for row in read_table(tracks, needed=("name", "path"), known=COLUMNS, unique="name")
     ]
-    with Fasta(fasta) as reference:
+    with open_sequences(fasta) as reference:
         aliases = None if exact_contigs else ContigNames(reference.contigs)
         recipe = recipe if aliases is None else recipe.renamed(aliases)
         faults = contig_faults({name: np.zeros(0, np.uint8) for name in reference.contigs}, recipe, set())

@@ -10,9 +10,10 @@ from genotools.data._layout import SPLITS
 from genotools.data.build import BuildSummary
 from genotools.data.contig_names import ContigNames
 from genotools.data.encoding import UNKNOWN, encode, reverse_complement
-from genotools.data.fasta import Fasta, near_names
+from genotools.data.fasta import near_names
 from genotools.data.provenance import provenance_of
 from genotools.data.tsv import Table, TableRow, read_table
+from genotools.data.twobit import open_sequences
 from genotools.data.values import Scaling
 from genotools.data.write import write_store
 from genotools.errors import DataError
@@ -170,7 +171,7 @@ class _PlaceReader:
 
     def __init__(self, fasta: Path | str, window_bp: int, *, exact: bool) -> None:
         self.window_bp = window_bp
-        with Fasta(fasta) as reference:
+        with open_sequences(fasta) as reference:
             self._lengths = dict(reference.contigs)
             self._genome = reference.genome()
         self._aliases = None if exact else ContigNames(self._lengths)

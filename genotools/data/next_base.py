@@ -10,10 +10,10 @@ from genotools.data._layout import SPLITS
 from genotools.data.build import BuildSummary
 from genotools.data.contig_names import ContigNames
 from genotools.data.encoding import BASES, UNKNOWN
-from genotools.data.fasta import Fasta
 from genotools.data.grid import Windows, contig_faults
 from genotools.data.provenance import provenance_of
 from genotools.data.recipe import BinRecipe
+from genotools.data.twobit import open_sequences
 from genotools.data.write import write_store
 from genotools.errors import DataError
 from genotools.files import check_output
@@ -73,7 +73,7 @@ def next_base(
         test_contigs=tuple(test_contigs),
         exclude_contigs=tuple(exclude_contigs),
     )
-    with Fasta(fasta) as reference:
+    with open_sequences(fasta) as reference:
         recipe = recipe if exact_contigs else recipe.renamed(ContigNames(reference.contigs))
         sequences = reference.genome()
     faults = contig_faults(sequences, recipe, set())

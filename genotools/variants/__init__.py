@@ -8,7 +8,7 @@ A model is anything that is a :class:`genotools.predictor.Predictor`; PyTorch is
 (12330, 2)
 """
 
-from genotools.variants.check import CheckedVariant, Checker, Kind, Status, find_contig, kind_of
+from genotools.variants.check import CheckedVariant, Checker, Kind, Status, kind_of
 from genotools.variants.features import select_features
 from genotools.variants.in_silico import SaturationMap, saturate, saturation, substitutions, write_saturation
 from genotools.variants.scores import SCORES, Average, Score, compute_scores
@@ -36,7 +36,6 @@ __all__ = [
     "compute_scores",
     "count_variants",
     "cut_windows",
-    "find_contig",
     "kind_of",
     "read_variants",
     "saturate",

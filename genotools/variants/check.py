@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from genotools.data.contig_names import ContigNames
 from genotools.data.encoding import decode
 from genotools.variants.vcf import Variant
 from genotools.variants.windows import Genome, Windows, cut_windows, variant_index
 
-__all__ = ["CheckedVariant", "Checker", "Kind", "Status", "find_contig", "kind_of"]
+__all__ = ["CheckedVariant", "Checker", "Kind", "Status", "kind_of"]
 
 _ACGT = frozenset("ACGT")
 
@@ -84,6 +85,7 @@ class Checker:
     def __init__(self, genome: Genome, *, length: int) -> None:
         self._genome = genome
         self._length = length
+        self._aliases = ContigNames(genome.contigs)
         self._contig_of: dict[str, str | None] = {}
 
     def check(self, variant: Variant) -> tuple[CheckedVariant, Windows | None]:
@@ -111,7 +113,7 @@ class Checker:
 
     def _contig(self, chrom: str) -> str | None:
         if chrom not in self._contig_of:
-            self._contig_of[chrom] = find_contig(chrom, self._genome.contigs)
+            self._contig_of[chrom] = self._aliases.find(chrom)
         return self._contig_of[chrom]
 
     def _place_status(self, variant: Variant, contig: str | None) -> Status | None:
@@ -129,19 +131,6 @@ class Checker:
         if found.startswith(variant.ref):
             return Status.SAME_AS_REF if variant.alt == variant.ref else Status.OK
         return Status.REF_ALT_SWAPPED if found.startswith(variant.alt) else Status.REF_MISMATCH
-
-
-def find_contig(name: str, contigs: Mapping[str, int]) -> str | None:
-    """Return the contig that ``name`` means: itself, with or without ``chr``, M for MT; None if there is none.
-
-    >>> find_contig("1", {"chr1": 100}), find_contig("chrM", {"MT": 100}), find_contig("2", {"chr1": 100})
-    ('chr1', 'MT', None)
-    """
-    bare = name.removeprefix("chr")
-    candidates = [name, bare, f"chr{bare}"]
-    if bare in ("M", "MT"):
-        candidates += ["M", "chrM", "MT", "chrMT"]
-    return next((candidate for candidate in candidates if candidate in contigs), None)
 
 
 def kind_of(ref: str, alt: str) -> Kind | None:

@@ -13,39 +13,45 @@ from typing import TypedDict, Unpack, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.data.fasta import Fasta
 from genotools.data.labels import column_names
-from genotools.data.strands import Strands, predict_strands
+from genotools.data.strands import Strands, default_strands, predict_strands
+from genotools.data.twobit import open_sequences
 from genotools.errors import DataError
+from genotools.genotype.task import TaskKind
 from genotools.predictor import Predictor
+from genotools.variants.background import Background
 from genotools.variants.check import CheckedVariant, Checker
 from genotools.variants.features import select_features
-from genotools.variants.scores import SCORES, Average, Score, check_scores, compute_scores
+from genotools.variants.scores import SCORES, Average, Odds, Score, check_scores, compute_scores
 from genotools.variants.summary import Summary, Tally
 from genotools.variants.vcf import Variant, count_variants, read_variants
 from genotools.variants.window_pool import WindowPool
 from genotools.variants.windows import Genome, Windows
 
 __all__ = [
-    "DEFAULT_SCORES",
     "OnProgress",
     "ScoreOptions",
     "ScoredVariants",
+    "default_scores",
     "open_genome",
     "score",
     "score_variants",
 ]
 
-DEFAULT_SCORES = ("diff", "logfc")
+MAX_TOGETHER = 32
+"""Variants of one record that are never parted."""
+
 OnProgress = Callable[[int, int | None], None]
 
 
 class ScoreOptions(TypedDict, total=False):
     """Keyword arguments of :func:`score_variants`, which functions built on it pass through."""
 
-    scores: Sequence[str]
-    strands: Strands
+    scores: Sequence[str] | None
+    strands: Strands | None
     average: Average
+    odds: Odds
+    background: Background | None
     features: str | Sequence[int | str] | None
     batch_size: int
     on_progress: OnProgress | None
@@ -81,9 +87,11 @@ def score_variants(
     variants: Path | str | Iterable[Variant],
     fasta: Path | str | Genome,
     *,
-    scores: Sequence[str] = DEFAULT_SCORES,
-    strands: Strands = "both",
+    scores: Sequence[str] | None = None,
+    strands: Strands | None = None,
     average: Average = "scores",
+    odds: Odds = "clipped",
+    background: Background | None = None,
     features: str | Sequence[int | str] | None = None,
     batch_size: int = 256,
     on_progress: OnProgress | None = None,
@@ -97,11 +105,15 @@ def score_variants(
     variants
         A VCF file (see :func:`genotools.variants.vcf.read_variants`), ``-``, or variants.
     fasta
-        A FASTA file, or sequences opened already.
+        A FASTA or 2bit file, or sequences opened already.
     scores
-        Names from :data:`genotools.variants.scores.SCORES`.
-    strands, average
-        Both strands or the forward one; averaging scores or probabilities.
+        Names from :data:`genotools.variants.scores.SCORES`; by default ``diff`` and ``logfc``, of a model whose
+        outputs are no probabilities ``diff``.
+    strands, average, odds
+        Both strands or the forward one, by default both where outputs hold for both; averaging scores or
+        probabilities; the formula of the odds.
+    background
+        What ``evalue`` and ``zscore`` compare with; it must be of this model, strands, average and odds.
     features
         Which outputs, see :func:`genotools.variants.features.select_features`; None is all.
     batch_size
@@ -115,13 +127,17 @@ def score_variants(
         At once for a wrong option or a file with malformed lines (all of them named); while iterating for a
         stream with a malformed line, and for a model that returns another shape or values that are not finite.
     """
-    _check_options(strands=strands, average=average, batch_size=batch_size)
+    strands = strands or default_strands(model)
+    _check_options(strands=strands, average=average, odds=odds, batch_size=batch_size)
     indices = select_features(model.names, features)
+    chosen = check_scores(default_scores(model) if scores is None else scores)
     plan = _Plan(
         model=model,
-        scores=check_scores(scores),
+        scores=chosen,
         strands=strands,
         average=average,
+        odds=odds,
+        background=_background_of(background, chosen, model, indices, strands, average, odds),
         indices=indices,
         features=column_names(model.names, indices),
         batch_size=batch_size,
@@ -142,7 +158,7 @@ def score(
 ) -> ScoredVariants:
     """Return all variants scored, as one table in memory; the options are those of :func:`score_variants`."""
     batches = list(score_variants(model, variants, fasta, **options))
-    names = options.get("scores", DEFAULT_SCORES)
+    names = options.get("scores") or default_scores(model)
     if not batches:
         features = column_names(model.names, select_features(model.names, options.get("features")))
         return _blank([], features, names)
@@ -155,12 +171,43 @@ def score(
     )
 
 
-def _check_options(*, strands: str, average: str, batch_size: int) -> None:
+def default_scores(model: Predictor) -> tuple[str, ...]:
+    """Return ``diff`` and ``logfc``, or ``diff`` alone for a model whose outputs are no probabilities."""
+    task = getattr(model, "task", None)  # a predictor of somebody else's need not have one
+    is_of_values = task is not None and task.kind in (TaskKind.REGRESSION, TaskKind.COUNTS)
+    return ("diff",) if is_of_values else ("diff", "logfc")
+
+
+def _background_of(
+    background: Background | None,
+    scores: Sequence[Score],
+    model: Predictor,
+    indices: Sequence[int],
+    strands: str,
+    average: str,
+    odds: str,
+) -> Background | None:
+    """Return the background of the chosen outputs where a score needs one, once it is clear that it fits."""
+    names = [score.name for score in scores if score.needs_background]
+    if not names:
+        return None
+    if background is None:
+        raise DataError(
+            f"{' and '.join(names)} need a background: --background, made by `genotools variants background`."
+        )
+    how = {"model_digest": model.digest, "strands": strands, "average": average, "odds": odds}
+    background.check(how, where="background")
+    return background.select(indices)
+
+
+def _check_options(*, strands: str, average: str, odds: str, batch_size: int) -> None:
     faults = []
     if strands not in get_args(Strands):
         faults.append(f"strands must be one of {', '.join(get_args(Strands))}, not {strands!r}.")
     if average not in get_args(Average):
         faults.append(f"average must be one of {', '.join(get_args(Average))}, not {average!r}.")
+    if odds not in get_args(Odds):
+        faults.append(f"odds must be one of {', '.join(get_args(Odds))}, not {odds!r}.")
     if batch_size < 1:
         faults.append(f"batch_size must be 1 or more, not {batch_size}.")
     if faults:
@@ -169,11 +216,11 @@ def _check_options(*, strands: str, average: str, batch_size: int) -> None:
 
 @contextmanager
 def open_genome(fasta: Path | str | Genome) -> Iterator[Genome]:
-    """Open a FASTA file for a while; sequences opened already are handed through and stay open."""
+    """Open a FASTA or 2bit file for a while; sequences opened already are handed through and stay open."""
     if not isinstance(fasta, Path | str):
         yield fasta
         return
-    with Fasta(fasta) as opened:
+    with open_sequences(fasta) as opened:
         yield opened
 
 
@@ -185,6 +232,8 @@ class _Plan:
     scores: list[Score]
     strands: Strands
     average: Average
+    odds: Odds
+    background: Background | None
     indices: list[int]
     features: list[str]
     batch_size: int
@@ -212,9 +261,10 @@ class _Batch:
             self.alt_rows.append(self.pool.add(windows.alt))
         self.rows.append(row)
 
-    def is_full(self, plan: _Plan) -> bool:
-        """Whether another variant, which brings up to two windows, may not fit any more."""
-        return len(self.pool) + 2 > plan.n_windows or len(self.rows) >= max(plan.batch_size, 64)
+    def has_room(self, plan: _Plan, n_variants: int) -> bool:
+        """Whether a record of so many variants, each of which may bring a window beside that of REF, still fits."""
+        fits = len(self.pool) + n_variants + 1 <= plan.n_windows and len(self.rows) < max(plan.batch_size, 64)
+        return fits or not self.rows
 
 
 def _score_all(
@@ -225,16 +275,29 @@ def _score_all(
     with open_genome(fasta) as genome:
         checker = Checker(genome, length=plan.model.length)
         batch = _Batch()
-        for variant in variants:
-            batch.add(*checker.check(variant))
-            if batch.is_full(plan):
+        for record in _by_record(variants):
+            if not batch.has_room(plan, len(record)):
                 yield _score_batch(plan, batch)
                 n_done += len(batch.rows)
                 on_progress(n_done)
                 batch = _Batch()
+            for variant in record:
+                batch.add(*checker.check(variant))
         if batch.rows:
             yield _score_batch(plan, batch)
             on_progress(n_done + len(batch.rows))
+
+
+def _by_record(variants: Iterable[Variant]) -> Iterator[list[Variant]]:
+    """Yield the variants of each record together: a batch ends with a record. Very long ones are split."""
+    record: list[Variant] = []
+    for variant in variants:
+        if record and (variant.record != record[0].record or len(record) == MAX_TOGETHER):
+            yield record
+            record = []
+        record.append(variant)
+    if record:
+        yield record
 
 
 def _score_batch(plan: _Plan, batch: _Batch) -> ScoredVariants:
@@ -245,7 +308,12 @@ def _score_batch(plan: _Plan, batch: _Batch) -> ScoredVariants:
     probs = probs[:, :, plan.indices]  # (S, n_windows, K)
     wanted = {score.name: score for score in [*plan.scores, SCORES["diff"]]}
     computed = compute_scores(
-        probs[:, batch.ref_rows], probs[:, batch.alt_rows], list(wanted.values()), average=plan.average
+        probs[:, batch.ref_rows],
+        probs[:, batch.alt_rows],
+        list(wanted.values()),
+        average=plan.average,
+        odds=plan.odds,
+        background=plan.background,
     )
     for name, values in result.scores.items():
         values[batch.scored] = computed[name]

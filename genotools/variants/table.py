@@ -13,14 +13,14 @@ from typing import IO, TextIO, Unpack
 
 from genotools import __version__
 from genotools.data.labels import column_names
-from genotools.data.strands import n_strand_pairs
+from genotools.data.strands import default_strands, n_strand_pairs
 from genotools.errors import DataError
 from genotools.files import check_output, replacing
 from genotools.predictor import Predictor
 from genotools.variants.check import CheckedVariant
 from genotools.variants.features import select_features
 from genotools.variants.scores import SCORES, check_scores
-from genotools.variants.scoring import DEFAULT_SCORES, ScoredVariants, ScoreOptions, score_variants
+from genotools.variants.scoring import ScoredVariants, ScoreOptions, default_scores, score_variants
 from genotools.variants.summary import Summary, Tally
 from genotools.variants.vcf import Variant
 from genotools.variants.windows import Genome, variant_index
@@ -68,7 +68,7 @@ def score_to_tsv(
     path = check_tsv_output(output, force=force)
     tally = Tally(max_mismatch=max_mismatch)
     batches = score_variants(model, variants, fasta, **options)
-    scores = () if summary_only else options.get("scores", DEFAULT_SCORES)
+    scores = () if summary_only else options.get("scores") or default_scores(model)
     features = column_names(model.names, select_features(model.names, options.get("features")))
     header = provenance(model, fasta, options)
     write_tsv(path, _counted(batches, tally), features=features, scores=scores, header=header)
@@ -78,7 +78,7 @@ def score_to_tsv(
 def provenance(model: Predictor, fasta: Path | str | Genome, options: ScoreOptions) -> dict[str, str]:
     """Return what a reader of the scores must know, by key, for the ``##`` lines."""
     place = fasta if isinstance(fasta, Path | str) else getattr(fasta, "path", None)
-    both = options.get("strands", "both") == "both"
+    both = (options.get("strands") or default_strands(model)) == "both"
     order = {
         "scores": "both strands; each score is computed on each strand, then averaged",
         "probs": "both strands; probabilities are averaged, then scored",
@@ -92,7 +92,9 @@ def provenance(model: Predictor, fasta: Path | str | Genome, options: ScoreOptio
         "fasta": Path(place).name if place else "in memory",
         "strands": order[options.get("average", "scores")] if both else "forward strand only",
         "strand_pairs": f"{n_strand_pairs(model.names)} (NAME_plus and NAME_minus change places on the other strand)",
-        **{f"score_{s.name}": s.formula for s in check_scores(options.get("scores", DEFAULT_SCORES))},
+        **{
+            f"score_{s.name}": s.formula for s in check_scores(options.get("scores") or default_scores(model))
+        },
         "max_absdiff": f"largest {SCORES['absdiff'].formula} over the chosen outputs",
     }
 

@@ -2,7 +2,7 @@
 
 Files are read as a stream, one :class:`Variant` per ALT in the order of the file. The 1-based POS of the file
 becomes a 0-based position here and nowhere else. Alleles are handed on whatever they are (upper-cased):
-:mod:`genotools.variants.check` says what can be scored. BCF is not read.
+:mod:`genotools.variants.check` says what can be scored. BCF is read through pysam (the extra ``io``).
 """
 
 import gzip
@@ -10,13 +10,14 @@ import io
 import re
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from genotools.errors import DataError
+from genotools.extras import require
 
 __all__ = ["Variant", "count_variants", "parse_record", "read_records", "read_variants"]
 
@@ -42,19 +43,24 @@ class Variant:
     record: int = 0
 
 
-def read_variants(path: Path | str) -> Iterator[Variant]:
+def read_variants(path: Path | str, *, on_line: Callable[[str], None] | None = None) -> Iterator[Variant]:
     """Yield the variants of a VCF file, lazily; ``-`` is standard input.
+
+    ``on_line`` is called with every line of the header, and with that of a record before its variants are yielded;
+    as they stand in the file, line ends included.
 
     Raises
     ------
     DataError
         If the file cannot be read or is empty, or a line is not a VCF record (named by its number).
     """
-    for record, (number, line) in enumerate(read_records(path)):
+    for record, (number, line) in enumerate(read_records(path, on_line=on_line)):
         yield from parse_record(line, record=record, where=f"{_name(path)}, line {number}")
 
 
-def read_records(path: Path | str) -> Iterator[tuple[int, str]]:
+def read_records(
+    path: Path | str, *, on_line: Callable[[str], None] | None = None
+) -> Iterator[tuple[int, str]]:
     """Yield line number (from 1) and text, without its line end, of every record of a VCF file.
 
     Bytes that are not UTF-8 survive as surrogates (``errors="surrogateescape"``).
@@ -64,12 +70,14 @@ def read_records(path: Path | str) -> Iterator[tuple[int, str]]:
     try:
         with _open(path) as text:
             for number, line in enumerate(text, start=1):
+                if on_line is not None and not line.isspace():
+                    on_line(line)
                 if line.startswith("#"):
                     n_columns = max(n_columns, _check_header(line, f"{name}, line {number}"))
                 elif not line.isspace():
                     n_records += 1
                     _check_whole(line, n_columns, f"{name}, line {number}")
-                    yield number, line.rstrip("\n")
+                    yield number, line.rstrip("\r\n")
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         after = f" after line {number}" if number else ""
@@ -159,7 +167,7 @@ def _check_header(line: str, where: str) -> int:
     """Return how many columns a header line names, 0 where it is another line."""
     if line.startswith("##") or not line.upper().startswith("#CHROM"):
         return 0
-    columns = tuple(line.rstrip("\n").lstrip("#").upper().split("\t")[:5])
+    columns = tuple(line.rstrip("\r\n").lstrip("#").upper().split("\t")[:5])
     if columns != COLUMNS:
         raise DataError(
             f"{where}: the columns are {' '.join(columns)}, expected {' '.join(COLUMNS)} (by tabs)."
@@ -172,15 +180,41 @@ def _name(path: Path | str) -> str:
 
 
 @contextmanager
-def _open(path: Path | str) -> Iterator[io.TextIOWrapper]:
-    """Open a VCF as text with universal line ends; compression is told by the first bytes, not the name."""
+def _open(path: Path | str) -> Iterator[Iterable[str]]:
+    """Open a VCF as lines with the ends they have; compression is told by the first bytes, not the name."""
     if str(path) == "-":
         buffered = io.BufferedReader(cast("io.RawIOBase", sys.stdin.buffer))
         yield _as_text(buffered, "standard input")
         buffered.detach()  # or standard input would be closed with it
         return
     with Path(path).open("rb") as file:
-        yield _as_text(file, str(path))
+        if _is_bcf(file):
+            yield _bcf_lines(Path(path))
+        else:
+            yield _as_text(file, str(path))
+
+
+def _is_bcf(file: "io.BufferedReader[Any]") -> bool:
+    if file.peek(2)[:2] != _GZIP_MAGIC:
+        return False
+    try:
+        return gzip.GzipFile(fileobj=file).read(3) == b"BCF"
+    except (OSError, EOFError, zlib.error):
+        return False
+    finally:
+        file.seek(0)
+
+
+def _bcf_lines(path: Path) -> Iterator[str]:
+    """Yield a BCF file as the lines of VCF."""
+    pysam = require("pysam", extra="io")
+    try:
+        with pysam.VariantFile(str(path)) as file:
+            yield from str(file.header).splitlines(keepends=True)
+            for record in file:
+                yield str(record)
+    except ValueError as error:
+        raise DataError(f"{path}: the BCF file is damaged or cut off ({error}).") from error
 
 
 def _as_text(file: "io.BufferedReader[Any]", name: str) -> io.TextIOWrapper:
@@ -189,6 +223,6 @@ def _as_text(file: "io.BufferedReader[Any]", name: str) -> io.TextIOWrapper:
         binary = io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=file)))
         if binary.peek(3)[:3] == b"BCF":
             raise DataError(
-                f"{name}: this is BCF, VCF is read. Convert it: bcftools view -O z -o OUT.vcf.gz IN.bcf"
+                f"{name}: this is BCF, which is read from a file. Or pipe VCF: bcftools view IN.bcf | ..."
             )
-    return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline=None)
+    return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="\n")

@@ -2,7 +2,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from genotools.variants import Checker, Genome, Status, Variant, find_contig
+from genotools.variants import Checker, Genome, Status, Variant
 
 TEXT = "ACGTTGCAAC" * 4 + "N" + "ACGTTGCAAC"  # 51 bp
 LENGTH = 21  # an allele has room for 11 bp
@@ -59,18 +59,3 @@ def test_status_says_whether_and_why_not(
 def test_every_status_has_a_case_and_a_meaning() -> None:
     assert {status for *_, status in CASES} == set(Status)
     assert all(status.meaning for status in Status)
-
-
-@pytest.mark.parametrize(
-    ("name", "contigs", "found"),
-    [
-        ("chr1", {"1": 9}, "1"),
-        ("1", {"chr1": 9}, "chr1"),
-        ("chr1", {"1": 9, "chr1": 9}, "chr1"),
-        ("MT", {"chrM": 9}, "chrM"),
-        ("chrM", {"MT": 9}, "MT"),
-        ("2", {"chr1": 9, "chr22": 9}, None),
-    ],
-)
-def test_contigs_go_by_their_aliases(name: str, contigs: dict[str, int], found: str | None) -> None:
-    assert find_contig(name, contigs) == found

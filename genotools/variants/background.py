@@ -1,0 +1,149 @@
+"""What variants do on the whole: the distribution that E-values and z-scores are read off.
+
+One HDF5 file: ``effects`` float32 ``(K, n)``, the effects of n variants on each output, ascending; ``rms`` float64
+``(K,)``, the root mean square of their ``diff``; ``names``; and as attributes what they belong to: the model's digest,
+how strands were averaged, the formula of the odds. Scores of another model, or made otherwise, are refused.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+import genotools
+from genotools.data.strands import Strands
+from genotools.errors import DataError
+from genotools.files import check_output, replacing
+from genotools.predictor import Predictor
+
+__all__ = ["Background", "BackgroundBuilder", "read_background", "write_background"]
+
+FORMAT, VERSION = "genotools/background", 1
+TEXTS = ("model_digest", "strands", "average", "odds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Background:
+    """Effects of n variants on K outputs, ascending by output ``(K, n)``, and the RMS of their ``diff`` ``(K,)``.
+
+    ``how`` tells what they belong to: ``model_digest``, ``strands``, ``average`` and ``odds``.
+    """
+
+    names: tuple[str, ...]
+    effects: NDArray[np.float32]
+    rms: NDArray[np.float64]
+    how: dict[str, str]
+
+    @property
+    def n(self) -> int:
+        """Number of variants."""
+        return self.effects.shape[1]
+
+    def select(self, indices: Sequence[int]) -> "Background":
+        """Return the background of some outputs."""
+        chosen = list(indices)
+        names = tuple(self.names[index] for index in chosen)
+        return Background(names=names, effects=self.effects[chosen], rms=self.rms[chosen], how=self.how)
+
+    def evalues(self, effects: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the share of the background with a larger effect, for effects ``(N, K)``; at least 1 / (n + 1)."""
+        found = np.empty(effects.shape)
+        rounded = effects.astype(np.float32)  # as the background was: equal effects must compare equal
+        for column, ascending in enumerate(self.effects):
+            found[:, column] = self.n - np.searchsorted(ascending, rounded[:, column], side="right")
+        return np.maximum(found / self.n, 1 / (self.n + 1))
+
+    def zscores(self, diffs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``diff`` over the background's root mean square; 0 over 0 is 0."""
+        return np.divide(diffs, self.rms, out=np.zeros_like(diffs), where=self.rms > 0)
+
+    def check(self, how: dict[str, str], *, where: Path | str) -> None:
+        """Raise DataError where scores of another model, or made otherwise, are to be compared with it."""
+        faults = [
+            f"it was made with {key} {self.how[key][:20]!r}, these scores have {value[:20]!r}."
+            for key, value in how.items()
+            if self.how[key] != value
+        ]
+        if faults:
+            raise DataError.from_faults(where, faults)
+
+
+class BackgroundBuilder:
+    """Collects effects and diffs as they come."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        self._effects: list[NDArray[np.float32]] = []
+        self._squares = np.zeros(len(self._names))
+
+    def add(self, effects: NDArray[np.float32], diffs: NDArray[np.float32]) -> None:
+        """Take in some variants, both ``(n, K)``."""
+        self._effects.append(effects)
+        self._squares += (diffs.astype(np.float64) ** 2).sum(axis=0)
+
+    def background(self, model: Predictor, *, strands: Strands, average: str, odds: str) -> Background:
+        """Return the background; raises DataError if there are no variants."""
+        n = sum(map(len, self._effects))
+        if not n:
+            raise DataError("no variant could be scored, so there is no background.")
+        effects = np.empty((len(self._names), n), dtype=np.float32)
+        first = 0
+        for part in self._effects:
+            effects[:, first : first + len(part)] = part.T
+            first += len(part)
+        effects.sort(axis=1)
+        return Background(
+            names=self._names,
+            effects=effects,
+            rms=np.sqrt(self._squares / n),
+            how={"model_digest": model.digest, "strands": strands, "average": average, "odds": odds},
+        )
+
+
+def write_background(path: Path | str, background: Background, *, source: str, force: bool = False) -> None:
+    """Write a background in one step; ``source`` names the variants. Raises OutputExistsError unless ``force``."""
+    path = check_output(path, force=force)
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
+        file.attrs["genotools_version"], file.attrs["source"] = genotools.__version__, source
+        file.attrs.update(background.how)
+        options = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+        file.create_dataset("effects", data=background.effects, track_times=False, **options)
+        file.create_dataset("rms", data=background.rms, track_times=False)
+        file.create_dataset(
+            "names", data=list(background.names), dtype=h5py.string_dtype(), track_times=False
+        )
+
+
+def read_background(path: Path | str) -> Background:
+    """Read and check a background.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, or no background.
+    """
+    path = Path(path)
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT:
+                raise DataError(f"{path}: no background (made by `genotools variants background`).")
+            if file.attrs.get("version") != VERSION:
+                raise DataError(f"{path}: background version {file.attrs.get('version')}, {VERSION} is read.")
+            names = tuple(str(name) for name in file["names"].asstr()[()])
+            effects, rms = file["effects"][()], file["rms"][()]
+            how = {key: str(file.attrs[key]) for key in TEXTS}
+    except (OSError, KeyError, RuntimeError, UnicodeDecodeError, TypeError, AttributeError) as error:
+        if isinstance(error, OSError) and not path.is_file():
+            raise DataError(f"{path}: no such file.") from error
+        raise DataError(f"{path}: not a readable background ({error}).") from error
+    shapes = (getattr(effects, "shape", ()), getattr(rms, "shape", ()))
+    if len(shapes[0]) != 2 or shapes != ((len(names), shapes[0][1]), (len(names),)) or not shapes[0][1]:
+        raise DataError(f"{path}: arrays of shape {shapes} for {len(names)} outputs; the file is damaged.")
+    effects = effects.astype(np.float32)
+    if not (np.isfinite(effects).all() and (np.diff(effects, axis=1) >= 0).all() and np.isfinite(rms).all()):
+        raise DataError(f"{path}: effects that are not finite and ascending; the file is damaged.")
+    return Background(names=names, effects=effects, rms=rms.astype(np.float64), how=how)
