@@ -17,7 +17,7 @@ from genotools.data.bed import read_bed
 from genotools.data.encoding import UNKNOWN
 from genotools.data.fasta import Fasta
 from genotools.data.strands import Strands, predict_strands
-from genotools.data.twobit import open_sequences
+from genotools.data.twobit import TwoBit, open_sequences
 from genotools.export.tables import Column, check_table_output, open_table
 from genotools.predictor import Predictor
 
@@ -190,7 +190,7 @@ class _Job:
     def __init__(
         self,
         predictor: Predictor,
-        fasta: Fasta,
+        fasta: Fasta | TwoBit,
         regions: Sequence[Region],
         *,
         strands: Strands,

@@ -227,7 +227,7 @@ def score_locus(folder: DemoFolder, *, seed: int, device: str) -> Iterator[str]:
     from genotools.data.demo import demo_loci
     from genotools.data.fasta import Fasta
     from genotools.export.runtime import OnnxPredictor
-    from genotools.variants import score_to_tsv, substitutions
+    from genotools.variants import score_to_file, substitutions
 
     locus = demo_loci()[LOCUS]
     with Fasta(folder["yeast.fa"]) as genome:
@@ -238,7 +238,7 @@ def score_locus(folder: DemoFolder, *, seed: int, device: str) -> Iterator[str]:
         temporary.write_text("\n".join(lines) + "\n")
     started = time.monotonic()
     predictor = OnnxPredictor(folder["model.onnx"])
-    summary = score_to_tsv(
+    summary = score_to_file(
         predictor, folder["locus.vcf"], folder["yeast.fa"], folder["effects.tsv"], force=True
     )
     seconds = time.monotonic() - started

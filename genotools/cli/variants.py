@@ -72,15 +72,15 @@ def variants(
     from rich.console import Console
 
     from genotools.cli._models import load_predictor
-    from genotools.variants import score_to_tsv
-    from genotools.variants.table import check_tsv_output
+    from genotools.variants import score_to_file
+    from genotools.variants.run import check_variants_output
 
-    check_tsv_output(output, force=force)
+    check_variants_output(output, force=force)
     predictor = load_predictor(model, device=device, batch_size=batch_size)
     console = Console(stderr=True)
     started = time.perf_counter()
     with _progress(console) as on_progress:
-        summary = score_to_tsv(
+        summary = score_to_file(
             predictor,
             vcf,
             fasta,

@@ -1,8 +1,8 @@
 """What variants do on the whole: the distribution that E-values and z-scores are read off.
 
 One HDF5 file: ``effects`` float32 ``(K, n)``, the effects of n variants on each output, ascending; ``rms`` float64
-``(K,)``, the root mean square of their ``diff``; ``names``; and as attributes what they belong to: the model's digest,
-how strands were averaged, the formula of the odds. Scores of another model, or made otherwise, are refused.
+``(K,)``, the root mean square of their ``diff``; ``names``; and as attributes what they belong to: the model's
+digest, how strands were averaged, the formula of the odds. Scores of another model, or made otherwise, are refused.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Background:
     @property
     def n(self) -> int:
         """Number of variants."""
-        return self.effects.shape[1]
+        return int(self.effects.shape[1])
 
     def select(self, indices: Sequence[int]) -> "Background":
         """Return the background of some outputs."""
@@ -140,9 +140,15 @@ def read_background(path: Path | str) -> Background:
         if isinstance(error, OSError) and not path.is_file():
             raise DataError(f"{path}: no such file.") from error
         raise DataError(f"{path}: not a readable background ({error}).") from error
-    shapes = (getattr(effects, "shape", ()), getattr(rms, "shape", ()))
-    if len(shapes[0]) != 2 or shapes != ((len(names), shapes[0][1]), (len(names),)) or not shapes[0][1]:
-        raise DataError(f"{path}: arrays of shape {shapes} for {len(names)} outputs; the file is damaged.")
+    n_outputs = len(names)
+    if (
+        np.ndim(effects) != 2
+        or len(effects) != n_outputs
+        or np.shape(rms) != (n_outputs,)
+        or not effects.size
+    ):
+        found = f"{np.shape(effects)} and {np.shape(rms)}"
+        raise DataError(f"{path}: arrays of shape {found} for {n_outputs} outputs; the file is damaged.")
     effects = effects.astype(np.float32)
     if not (np.isfinite(effects).all() and (np.diff(effects, axis=1) >= 0).all() and np.isfinite(rms).all()):
         raise DataError(f"{path}: effects that are not finite and ascending; the file is damaged.")

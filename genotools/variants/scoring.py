@@ -61,7 +61,8 @@ class ScoreOptions(TypedDict, total=False):
 class ScoredVariants:
     """A table of n variants: a batch of them, or all.
 
-    ``scores`` maps each score to float32 ``(n, K)``, K chosen outputs, whose labels are ``features``.
+    ``scores`` maps each score to float32 ``(n, K)``, K chosen outputs, whose labels are ``features``; ``diff``
+    ``(n, K)`` is there whether asked for or not.
     ``max_absdiff`` (n,) is the largest absolute ``diff`` over them and ``max_absdiff_feature`` (n,) its place.
     Rows that are not ``ok`` hold NaN and -1.
     """
@@ -69,6 +70,7 @@ class ScoredVariants:
     rows: list[CheckedVariant]
     features: list[str]
     scores: Mapping[str, NDArray[np.float32]]
+    diff: NDArray[np.float32]
     max_absdiff: NDArray[np.float32]
     max_absdiff_feature: NDArray[np.int64]
 
@@ -166,6 +168,7 @@ def score(
         rows=[row for batch in batches for row in batch.rows],
         features=batches[0].features,
         scores={name: np.concatenate([batch.scores[name] for batch in batches]) for name in names},
+        diff=np.concatenate([batch.diff for batch in batches]),
         max_absdiff=np.concatenate([batch.max_absdiff for batch in batches]),
         max_absdiff_feature=np.concatenate([batch.max_absdiff_feature for batch in batches]),
     )
@@ -317,6 +320,7 @@ def _score_batch(plan: _Plan, batch: _Batch) -> ScoredVariants:
     )
     for name, values in result.scores.items():
         values[batch.scored] = computed[name]
+    result.diff[batch.scored] = computed["diff"]
     absdiff = np.abs(computed["diff"])
     result.max_absdiff[batch.scored] = absdiff.max(axis=1)
     result.max_absdiff_feature[batch.scored] = absdiff.argmax(axis=1)
@@ -330,6 +334,7 @@ def _blank(rows: list[CheckedVariant], features: list[str], scores: Sequence[str
         rows=rows,
         features=features,
         scores={name: np.full((n, len(features)), np.nan, dtype=np.float32) for name in scores},
+        diff=np.full((n, len(features)), np.nan, dtype=np.float32),
         max_absdiff=np.full(n, np.nan, dtype=np.float32),
         max_absdiff_feature=np.full(n, -1, dtype=np.int64),
     )

@@ -1,8 +1,9 @@
 """Counting what became of the variants of a file, and saying when the genome build looks wrong."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from genotools.errors import DataError
 from genotools.variants.check import CheckedVariant, Status
@@ -80,6 +81,8 @@ class Tally:
         If ``max_mismatch`` is not within 0 and 1.
     """
 
+    _NUMBERS = ("_last_record", "_last_probed", "_n_records", "_n_padded", "_n_probed", "_n_mismatches")
+
     def __init__(self, *, max_mismatch: float = 0.2) -> None:
         if not 0 <= max_mismatch <= 1:
             raise DataError(f"max_mismatch is a share of the records, 0 to 1, not {max_mismatch:g}.")
@@ -104,6 +107,26 @@ class Tally:
                 self._last_probed = record
                 self._n_probed += 1
                 self._n_mismatches += not row.ref_match
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether the first 1000 comparable records have been compared."""
+        return self._n_probed >= N_PROBED
+
+    def state(self) -> dict[str, object]:
+        """Return the counts so far as JSON values; :meth:`restore` takes them over."""
+        return {
+            "statuses": {str(status): count for status, count in self._statuses.items()},
+            "missing_contigs": dict(self._missing_contigs),
+            "numbers": [getattr(self, name) for name in self._NUMBERS],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over the counts of a run that was stopped."""
+        self._statuses = Counter({Status(name): int(count) for name, count in state["statuses"].items()})
+        self._missing_contigs = Counter({str(name): int(n) for name, n in state["missing_contigs"].items()})
+        for name, number in zip(self._NUMBERS, state["numbers"], strict=True):
+            setattr(self, name, int(number))
 
     def summary(self) -> Summary:
         """Return the counts so far."""

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from genotools.cli.variants import variants
 from genotools.errors import OutputExistsError
-from genotools.variants import score_to_tsv
+from genotools.variants import score_to_file
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_command_writes_what_the_library_writes(
     options = ("--scores", "diff, effect", "--strands", "forward", "--features", "0-1", "--batch-size", 9)
     result = run("zoo-name", "--vcf", vcf, "--fasta", fasta_path, "-o", output, *options)
     assert result.exit_code == 0, result.stderr
-    score_to_tsv(
+    score_to_file(
         model,
         vcf,
         fasta_path,

@@ -5,6 +5,7 @@ import pytest
 
 from genotools.errors import DataError
 from genotools.variants import SCORES, compute_scores
+from genotools.variants.background import Background
 from genotools.variants.scores import check_scores
 
 REF = np.array([[[0.2, 0.5]], [[0.4, 0.5]]], dtype=np.float32)  # (2 strands, 1 variant, 2 outputs)
@@ -15,8 +16,14 @@ def log2_odds(p: float) -> float:
     return math.log2(p / (1 - p))
 
 
+def background() -> Background:
+    """Return one of four variants and two outputs."""
+    effects = np.array([[0.0, 0.01, 0.02, 5.0], [0.0, 0.0, 0.1, 0.2]], dtype=np.float32)
+    return Background(names=("a", "b"), effects=effects, rms=np.array([0.2, 0.0]), how={})
+
+
 def test_scores_follow_their_formulas_strand_by_strand() -> None:
-    got = compute_scores(REF, ALT, check_scores(list(SCORES)))
+    got = compute_scores(REF, ALT, check_scores(list(SCORES)), background=background())
     diff = ((0.3 - 0.2) + (0.1 - 0.4)) / 2
     logfc = ((log2_odds(0.3) - log2_odds(0.2)) + (log2_odds(0.1) - log2_odds(0.4))) / 2
     expected = {
@@ -25,7 +32,9 @@ def test_scores_follow_their_formulas_strand_by_strand() -> None:
         "diff": diff,
         "absdiff": abs(diff),
         "logfc": logfc,
-        "effect": abs(logfc) * abs(diff),
+        "effect": abs(logfc) * abs(diff),  # 0.0709
+        "evalue": 1 / 4,
+        "zscore": diff / 0.2,
     }
     assert set(got) == set(expected)
     for name, value in expected.items():
@@ -67,3 +76,26 @@ def test_scores_with_odds_refuse_values_that_are_no_probabilities() -> None:
 def test_wrong_names_are_refused(names: list[str], message: str) -> None:
     with pytest.raises(DataError, match=message):
         check_scores(names)
+
+
+def test_an_effect_that_no_variant_of_the_background_reaches_has_the_lowest_evalue() -> None:
+    found = background().evalues(np.array([[9.0, 0.0], [5.0, 0.2]]))
+    np.testing.assert_allclose(found, [[1 / 5, 2 / 4], [1 / 5, 1 / 5]])
+    assert background().zscores(np.array([[0.1, 0.0]])).tolist() == [[0.5, 0.0]]
+
+
+def test_scores_that_compare_need_something_to_compare_with() -> None:
+    with pytest.raises(DataError, match="evalue and zscore need a background"):
+        compute_scores(REF, ALT, check_scores(["zscore"]))
+
+
+def test_deepseas_odds_are_those_of_its_script() -> None:
+    ref, alt = (np.array([[[p]]], dtype=np.float32) for p in (0.999999, 1e-7))
+    got = compute_scores(ref, alt, check_scores(["logfc"]), odds="deepsea")["logfc"][0, 0]
+    wide_ref, wide_alt = float(ref[0, 0, 0]), float(alt[0, 0, 0])
+    expected = math.log2(wide_alt / (1 - wide_alt + 1e-12)) - math.log2(wide_ref / (1 - wide_ref + 1e-12))
+    assert got == pytest.approx(expected, rel=1e-6)
+    clipped = compute_scores(ref, alt, check_scores(["logfc"]))["logfc"][0, 0]
+    assert abs(clipped - got) > 1
+    certain = compute_scores(np.zeros((1, 1, 1), np.float32), alt, check_scores(["logfc"]), odds="deepsea")
+    assert np.isfinite(certain["logfc"]).all()

@@ -2,6 +2,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,8 @@ def test_batches_are_filled_across_records(make_model: Callable[..., Any], genom
         Variant(chrom="chr1", position=p, ref=r, alt="ACGT"["ACGT".index(r) - 1]) for p, r in bases(genome)
     ]
     unscorable = [Variant(chrom="chr9", position=0, ref="A", alt="C")] * 2
-    list(score_variants(model, [v for one in variants for v in (one, *unscorable)], genome, batch_size=64))
+    records = [replace(v, record=r) for r, v in enumerate(v for one in variants for v in (one, *unscorable))]
+    list(score_variants(model, records, genome, batch_size=64))
     assert len(model.batch_sizes) == math.ceil(len(variants) / 16)
     assert set(model.batch_sizes[:-1]) == {64}
 

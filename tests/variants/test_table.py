@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from genotools.errors import DataError, OutputExistsError
-from genotools.variants import Status, read_variants, score, score_to_tsv
+from genotools.variants import Status, read_variants, score, score_to_file
 
 
 def read_table(path: Path) -> tuple[dict[str, str], list[dict[str, str]]]:
@@ -50,7 +50,7 @@ def test_every_alt_gives_one_row_in_order_whatever_happens_to_it(
     model: Any, nasty_vcf: Path, fasta_path: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "scores.tsv"
-    summary = score_to_tsv(model, nasty_vcf, fasta_path, output, batch_size=8)
+    summary = score_to_file(model, nasty_vcf, fasta_path, output, batch_size=8)
     _, table = read_table(output)
     variants = list(read_variants(nasty_vcf))
     assert [(r["chrom"], int(r["pos"]) - 1, r["id"], r["ref"], r["alt"]) for r in table] == [
@@ -77,7 +77,7 @@ def test_table_holds_the_scores_and_their_provenance(
     model: Any, nasty_vcf: Path, fasta_path: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "scores.tsv.gz"
-    score_to_tsv(model, nasty_vcf, fasta_path, output, scores=("diff", "effect"), features="output2,0")
+    score_to_file(model, nasty_vcf, fasta_path, output, scores=("diff", "effect"), features="output2,0")
     header, table = read_table(output)
     expected = score(model, nasty_vcf, fasta_path, scores=("diff", "effect"), features="output2,0")
     for name, values in expected.scores.items():
@@ -104,15 +104,15 @@ def test_table_holds_the_scores_and_their_provenance(
 def test_header_states_strands_and_order(
     model: Any, nasty_vcf: Path, fasta_path: Path, tmp_path: Path, options: Any, stated: str
 ) -> None:
-    score_to_tsv(model, nasty_vcf, fasta_path, tmp_path / "scores.tsv", **options)
+    score_to_file(model, nasty_vcf, fasta_path, tmp_path / "scores.tsv", **options)
     assert stated in read_table(tmp_path / "scores.tsv")[0]["strands"]
 
 
 def test_summary_only_leaves_the_score_columns_out(
     model: Any, nasty_vcf: Path, fasta_path: Path, tmp_path: Path
 ) -> None:
-    score_to_tsv(model, nasty_vcf, fasta_path, tmp_path / "full.tsv")
-    score_to_tsv(model, nasty_vcf, fasta_path, tmp_path / "short.tsv", summary_only=True)
+    score_to_file(model, nasty_vcf, fasta_path, tmp_path / "full.tsv")
+    score_to_file(model, nasty_vcf, fasta_path, tmp_path / "short.tsv", summary_only=True)
     full, short = (read_table(tmp_path / name)[1] for name in ("full.tsv", "short.tsv"))
     assert list(short[0])[-2:] == ["max_absdiff", "max_absdiff_feature"]
     assert short == [{name: row[name] for name in short[0]} for row in full]
@@ -133,7 +133,7 @@ def test_plain_gzip_crlf_and_five_columns_give_the_same_table(
     for name, content in forms.items():
         path, output = tmp_path / name, tmp_path / f"{name}.tsv"
         path.write_bytes(content)
-        score_to_tsv(model, path, fasta_path, output)
+        score_to_file(model, path, fasta_path, output)
         tables.append(output.read_bytes())
     assert tables == [tables[0]] * 4
 
@@ -141,7 +141,7 @@ def test_plain_gzip_crlf_and_five_columns_give_the_same_table(
 def test_no_records_give_a_table_of_columns_only(
     model: Any, write_vcf: Callable[..., Path], fasta_path: Path, tmp_path: Path
 ) -> None:
-    score_to_tsv(model, write_vcf([]), fasta_path, tmp_path / "scores.tsv")
+    score_to_file(model, write_vcf([]), fasta_path, tmp_path / "scores.tsv")
     columns = (tmp_path / "scores.tsv").read_text().splitlines()[-1].split("\t")
     assert columns[0] == "chrom"
     assert columns[-1] == "logfc:output2"
@@ -151,7 +151,7 @@ def test_compressed_tables_are_the_same_each_time(
     model: Any, nasty_vcf: Path, fasta_path: Path, tmp_path: Path
 ) -> None:
     for name in ("one.tsv.gz", "two.tsv.gz"):
-        score_to_tsv(model, nasty_vcf, fasta_path, tmp_path / name)
+        score_to_file(model, nasty_vcf, fasta_path, tmp_path / name)
     assert (tmp_path / "one.tsv.gz").read_bytes() == (tmp_path / "two.tsv.gz").read_bytes()
 
 
@@ -161,9 +161,9 @@ def test_output_is_not_overwritten_without_force(
     output = tmp_path / "scores.tsv"
     output.write_text("mine")
     with pytest.raises(OutputExistsError, match="exists already"):
-        score_to_tsv(model, nasty_vcf, fasta_path, output)
+        score_to_file(model, nasty_vcf, fasta_path, output)
     assert output.read_text() == "mine"
-    score_to_tsv(model, nasty_vcf, fasta_path, output, force=True)
+    score_to_file(model, nasty_vcf, fasta_path, output, force=True)
     assert output.read_text().startswith("##genotools_version=")
 
 
@@ -194,11 +194,11 @@ def test_failure_midway_leaves_no_half_output(
     if before:
         output.write_text(before)
     with pytest.raises(RuntimeError, match="out of memory"):
-        score_to_tsv(Failing(), nasty_vcf, fasta_path, output, batch_size=4, force=True)
+        score_to_file(Failing(), nasty_vcf, fasta_path, output, batch_size=4, force=True)
     assert [path.name for path in folder.iterdir()] == (["scores.tsv"] if before else [])
     assert before is None or output.read_text() == before
 
 
 def test_other_suffixes_are_refused(model: Any, nasty_vcf: Path, fasta_path: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"written as \.tsv or \.tsv\.gz"):
-        score_to_tsv(model, nasty_vcf, fasta_path, tmp_path / "scores.csv")
+        score_to_file(model, nasty_vcf, fasta_path, tmp_path / "scores.csv")

@@ -1,0 +1,107 @@
+"""A table of variants in the making, so that a run that was killed goes on and ends with the same bytes.
+
+Beside the output lie ``NAME.partial`` and perhaps others with more to their name, which only grow, and
+``NAME.partial.json``: what is being computed, how many variants are done, how long each of the files was then, and
+the counts so far. Going on cuts the files to those lengths and leaves out the variants that are done.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from genotools.errors import DataError
+from genotools.files import flush_to_disk, read_json, write_json
+
+__all__ = ["PartialTable"]
+
+FORMAT, VERSION = "genotools/variants-progress", 1
+
+
+class PartialTable:
+    """The files of a table in the making.
+
+    Parameters
+    ----------
+    output
+        The table.
+    suffixes
+        Of the growing files, the first being empty: ``NAME.partial`` and ``NAME.partial`` + suffix.
+    identity
+        JSON values that tell what is computed from anything else.
+    """
+
+    def __init__(self, output: Path, suffixes: tuple[str, ...], identity: Mapping[str, object]) -> None:
+        base = output.with_name(f"{output.name}.partial")
+        self.paths = {suffix: base.with_name(base.name + suffix) for suffix in suffixes}
+        self._base, self._progress = base, base.with_name(f"{base.name}.json")
+        self._lock = FileLock(base.with_name(f"{base.name}.lock"))
+        self._identity = dict(identity)
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Hold the files for this process alone; they go unless the run was stopped, or the disk is full."""
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise DataError(f"{self._base}: another process is writing this table.") from error
+        try:
+            yield
+            self._remove()
+        except DataError as error:
+            if not isinstance(error.__cause__, OSError):
+                self._remove()
+            raise
+        finally:
+            self._lock.release()
+            if not self._base.exists():
+                Path(self._lock.lock_file).unlink(missing_ok=True)
+
+    def begin(self, *, resume: bool, force: bool) -> dict[str, Any] | None:
+        """Return how far the run is, and cut the files to what was noted; None where it begins anew.
+
+        Raises
+        ------
+        DataError
+            If half of a table lies there and neither ``resume`` nor ``force`` is given, or it is of another run.
+        """
+        if self._base.exists() and not (resume or force):
+            raise DataError(
+                f"{self._base} is half of a table: go on with --resume, or start anew with --force."
+            )
+        if force or not (self._base.exists() and self._progress.exists()):
+            self._remove()
+            for path in self.paths.values():
+                path.touch()
+            return None
+        progress = read_json(self._progress)
+        if not isinstance(progress, dict) or progress.get("format") != FORMAT:
+            raise DataError(
+                f"{self._progress}: no progress of a table; remove it, or start anew with --force."
+            )
+        if progress.get("version") != VERSION or progress.get("identity") != self._identity:
+            raise DataError(
+                f"{self._base} was begun with another model, other variants or options; start anew with --force."
+            )
+        lengths = progress["lengths"]
+        for suffix, path in self.paths.items():
+            if not path.is_file() or path.stat().st_size < lengths[suffix]:
+                raise DataError(f"{path} is shorter than was noted; start anew with --force.")
+            os.truncate(path, lengths[suffix])
+        return progress
+
+    def save(self, state: Mapping[str, object]) -> None:
+        """Note how far it is, once everything before is on the disk."""
+        lengths = {}
+        for suffix, path in self.paths.items():
+            flush_to_disk(path)
+            lengths[suffix] = path.stat().st_size
+        header = {"format": FORMAT, "version": VERSION, "identity": self._identity, "lengths": lengths}
+        write_json(self._progress, {**header, **state})
+
+    def _remove(self) -> None:
+        for path in (*self.paths.values(), self._progress):
+            path.unlink(missing_ok=True)
