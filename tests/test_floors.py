@@ -32,7 +32,7 @@ MAY_IMPORT = {
 }
 LIGHT_ROOMS = (*GROUND, "genotype", "data", "variants")
 HEAVY = {"torch", "onnx", "onnxscript", "onnxruntime", "matplotlib", "logomaker", "ray", "sklearn", "pandas"}
-CLI_START = {"typer", "genotools.errors"}
+CLI_START = {"typer", "typer.core", "genotools.errors"}
 PICKLES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 
 

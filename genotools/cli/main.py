@@ -15,6 +15,7 @@ from genotools.cli import (
     draw,
     export,
     info,
+    ism,
     predict,
     report,
     sample,
@@ -81,8 +82,10 @@ app.command()(train.train)
 app.command()(train.evaluate)
 app.command()(export.export)
 app.command()(predict.predict)
-app.command()(variants.variants)
 app.add_typer(data.app, name="data")
+app.command()(ism.ism)
+app.command()(ism.attribute)
+app.add_typer(variants.app, name="variants")
 app.add_typer(zoo.app, name="zoo")
 app.command()(demo.demo)
 

@@ -1,52 +1,106 @@
-"""``genotools variants``: scores of the variants of a VCF."""
+"""``genotools variants``: scores of the variants of a VCF, and the background that E-values are read off."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
-from genotools.cli._options import Device, Force, Json, Out
+from genotools.cli._options import Device, Force, Json, Out, Seed
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from genotools.variants import Summary
 
-__all__ = ["variants"]
+__all__ = ["app", "variants"]
 
 
+class _ScoresByDefault(TyperGroup):
+    """A group whose first argument may be a model: then its scores are meant."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in self.commands:
+            args = ["score", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    name="variants",
+    help="Score the variants of a VCF: genotools variants MODEL ...; or: genotools variants background MODEL ...",
+    cls=_ScoresByDefault,
+)
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="Training folder, zoo name, or .onnx file.")]
+Vcf = Annotated[
+    str,
+    typer.Option(
+        "--vcf",
+        help="VCF, plain or gzip, BCF, or five columns CHROM POS ID REF ALT; - for stdin.",
+        show_default=False,
+    ),
+]
+FastaOption = Annotated[
+    Path,
+    typer.Option("--fasta", help="Genome the variants were called on: FASTA or 2bit.", show_default=False),
+]
+StrandsOption = Annotated[
+    Literal["both", "forward"] | None,
+    typer.Option(
+        "--strands",
+        help="Average both strands, or take the forward one.  [default: both, where outputs hold for both]",
+    ),
+]
+AverageOption = Annotated[
+    Literal["scores", "probs"],
+    typer.Option(
+        "--average", help="Average the strands' scores (DeepSEA), or score their mean probabilities."
+    ),
+]
+ExactDeepsea = Annotated[
+    bool, typer.Option("--exact-deepsea", help="Odds as in DeepSEA's scripts: +1e-12, not clipped.")
+]
+BatchSize = Annotated[
+    int, typer.Option("--batch-size", min=1, help="Windows in one call of the model, strands included.")
+]
+
+
+@app.command("score")
 def variants(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Training folder, zoo name, or .onnx file.")],
+    model: Model,
     *,
-    vcf: Annotated[
-        str,
-        typer.Option("--vcf", help="VCF, plain or gzip, or five columns CHROM POS ID REF ALT; - for stdin."),
-    ],
-    fasta: Annotated[Path, typer.Option("--fasta", help="Genome that the variants were called on.")],
+    vcf: Vcf,
+    fasta: FastaOption,
     output: Out,
     scores: Annotated[
-        str, typer.Option("--scores", help="Of ref, alt, diff, absdiff, logfc, effect; separated by commas.")
-    ] = "diff,logfc",
-    strands: Annotated[
-        Literal["both", "forward"],
-        typer.Option("--strands", help="Average both strands, or take the forward one."),
-    ] = "both",
-    average: Annotated[
-        Literal["scores", "probs"],
+        str | None,
         typer.Option(
-            "--average", help="Average the strands' scores (DeepSEA), or score their mean probabilities."
+            "--scores",
+            help="Of ref, alt, diff, absdiff, logfc, effect, evalue, zscore; separated by commas.  [default: "
+            "diff,logfc; diff for values]",
         ),
-    ] = "scores",
+    ] = None,
+    strands: StrandsOption = None,
+    average: AverageOption = "scores",
+    exact_deepsea: ExactDeepsea = False,
+    background: Annotated[
+        Path | None,
+        typer.Option("--background", help="For evalue and zscore; made by `variants background`."),
+    ] = None,
     features: Annotated[
         str | None,
         typer.Option(
             "--features",
-            help="Outputs to keep, all by default: indices, ranges (0-124), names, or regular expressions "
-            "that match anywhere in a name.",
+            help="Outputs to keep, all by default: indices, ranges (0-124), names, regular expressions that match "
+            "anywhere in a name, or @FILE with one of these a line.",
         ),
+    ] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option("--top-k", min=1, help="Scores of as many outputs that change most, not of all."),
     ] = None,
     summary_only: Annotated[
         bool, typer.Option("--summary-only", help="Leave out the scores' columns, keep the largest effect.")
@@ -54,44 +108,55 @@ def variants(
     max_mismatch: Annotated[
         float,
         typer.Option(
-            "--max-mismatch", min=0, max=1, help="Share of REF mismatches above which the build is suspected."
+            "--max-mismatch",
+            min=0,
+            max=1,
+            help="Share of REF mismatches among the first 1000 records above which to stop; 1 never stops.",
         ),
     ] = 0.2,
-    batch_size: Annotated[
-        int, typer.Option("--batch-size", min=1, help="Windows in one call of the model, strands included.")
-    ] = 256,
+    batch_size: BatchSize = 256,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a table that was stopped.")] = False,
     force: Force = False,
     json: Json = False,
     device: Device = "auto",
 ) -> None:
     """Score the variants of a VCF: what each ALT does to every output of a model.
 
-    Writes one row per ALT, in the order of the file, as .tsv or .tsv.gz; a row that cannot be scored says why in
-    its status column.
+    One row per ALT, in the order of the file, as .tsv, .tsv.gz, .h5 or .parquet; or the VCF itself with GT_ fields in
+    INFO, as .vcf or .vcf.gz. What cannot be scored says why in its status. `genotools variants background MODEL ...`
+    makes the background for evalue and zscore.
     """
     from rich.console import Console
 
     from genotools.cli._models import load_predictor
-    from genotools.variants import score_to_file
+    from genotools.cli._resume import resume_hint
+    from genotools.variants import read_background, score_to_file
+    from genotools.variants.features import read_features
     from genotools.variants.run import check_variants_output
 
     check_variants_output(output, force=force)
+    known = None if background is None else read_background(background)
     predictor = load_predictor(model, device=device, batch_size=batch_size)
     console = Console(stderr=True)
     started = time.perf_counter()
-    with _progress(console) as on_progress:
+    with resume_hint(), _progress(console) as on_progress:
         summary = score_to_file(
             predictor,
             vcf,
             fasta,
             output,
+            top_k=top_k,
             summary_only=summary_only,
             max_mismatch=max_mismatch,
+            resume=resume,
             force=force,
-            scores=[name.strip() for name in scores.split(",")],
+            on_message=lambda message: console.print(message, highlight=False, markup=False, soft_wrap=True),
+            scores=None if scores is None else [name.strip() for name in scores.split(",")],
             strands=strands,
             average=average,
-            features=features,
+            odds="deepsea" if exact_deepsea else "clipped",
+            background=known,
+            features=read_features(features),
             batch_size=batch_size,
             on_progress=on_progress,
         )
@@ -100,6 +165,56 @@ def variants(
         from genotools.files import to_json
 
         typer.echo(to_json({"output": str(output), **summary.to_json()}), nl=False)
+
+
+@app.command("background")
+def background_command(
+    model: Model,
+    *,
+    vcf: Vcf,
+    fasta: FastaOption,
+    output: Out,
+    n: Annotated[
+        int, typer.Option("-n", min=1, help="Variants, drawn from the VCF where it has more.")
+    ] = 100_000,
+    strands: StrandsOption = None,
+    average: AverageOption = "scores",
+    exact_deepsea: ExactDeepsea = False,
+    batch_size: BatchSize = 256,
+    seed: Seed = 0,
+    force: Force = False,
+    device: Device = "auto",
+) -> None:
+    """Score variants of no known effect, as of a population, for evalue and zscore to compare with.
+
+    The file (.h5) belongs to this model, its strands and its odds.
+    """
+    from rich.console import Console
+
+    from genotools.cli._models import load_predictor
+    from genotools.data.strands import default_strands
+    from genotools.files import check_output
+    from genotools.variants import write_background
+    from genotools.variants.background_run import make_background
+
+    check_output(output, force=force)
+    predictor = load_predictor(model, device=device, batch_size=batch_size)
+    console = Console(stderr=True)
+    with _progress(console) as on_progress:
+        found = make_background(
+            predictor,
+            vcf,
+            fasta,
+            n=n,
+            seed=seed,
+            strands=strands or default_strands(predictor),
+            average=average,
+            odds="deepsea" if exact_deepsea else "clipped",
+            batch_size=batch_size,
+            on_progress=on_progress,
+        )
+    write_background(output, found, source=f"{Path(vcf).name}, {found.n} variants, seed {seed}", force=force)
+    console.print(f"{found.n:,} variants. Written to {output}", highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager

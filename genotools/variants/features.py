@@ -3,10 +3,11 @@
 import difflib
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from genotools.errors import DataError
 
-__all__ = ["select_features"]
+__all__ = ["read_features", "select_features"]
 
 _RANGE = re.compile(r"(\d+)-(\d+)")
 
@@ -70,3 +71,24 @@ def _pattern_matches(names: Sequence[str], text: str) -> list[int]:
         near = difflib.get_close_matches(text, names, n=3, cutoff=0.4) or list(names[:5])
         raise DataError(f"{text!r} matches no output. Names like it: {', '.join(near)}.")
     return found
+
+
+def read_features(text: str | None) -> str | list[str] | None:
+    """Return what was typed to choose outputs: ``@FILE`` is its lines, blank ones and ``#`` comments left out.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or chooses nothing.
+    """
+    if text is None or not text.startswith("@"):
+        return text
+    path = Path(text[1:])
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a readable list of outputs ({error}).") from error
+    chosen = [line for line in lines if line and not line.startswith("#")]
+    if not chosen:
+        raise DataError(f"{path}: no output is named in it.")
+    return list(chosen)

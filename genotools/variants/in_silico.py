@@ -25,7 +25,15 @@ from genotools.variants.table import check_tsv_output, open_tsv
 from genotools.variants.vcf import Variant
 from genotools.variants.windows import Genome, variant_index
 
-__all__ = ["SaturationMap", "saturate", "saturation", "substitutions", "write_saturation"]
+__all__ = [
+    "SaturationMap",
+    "region_window",
+    "saturate",
+    "saturation",
+    "substitutions",
+    "write_importance",
+    "write_saturation",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,15 +104,7 @@ def saturation(
     DataError
         If the region is not within the contig, or longer than a window.
     """
-    with open_genome(fasta) as genome:
-        _check_region(genome, contig, start, end)
-        if end - start > model.length:
-            raise DataError(
-                f"{contig}:{start}-{end} is {end - start:,} bp, the model's window is {model.length:,} bp. "
-                "Take a shorter region."
-            )
-        left = variant_index(model.length) - (end - start - 1) // 2
-        window = genome.codes(contig, start - left, start - left + model.length)
+    window, left = region_window(fasta, contig, start, end, length=model.length)
     ref, diffs = saturate(
         model,
         window,
@@ -124,6 +124,27 @@ def saturation(
         model_digest=model.digest,
         strands=strands,
     )
+
+
+def region_window(
+    fasta: Path | str | Genome, contig: str, start: int, end: int, *, length: int
+) -> tuple[NDArray[np.uint8], int]:
+    """Return the window ``(length,)`` centred on a region, and where the region begins in it.
+
+    Raises
+    ------
+    DataError
+        If the region is not within the contig, or longer than a window.
+    """
+    with open_genome(fasta) as genome:
+        _check_region(genome, contig, start, end)
+        if end - start > length:
+            raise DataError(
+                f"{contig}:{start}-{end} is {end - start:,} bp, the model's window is {length:,} bp. "
+                "Take a shorter region."
+            )
+        left = variant_index(length) - (end - start - 1) // 2
+        return genome.codes(contig, start - left, start - left + length), left
 
 
 def saturate(
@@ -163,12 +184,12 @@ def saturate(
 
 def write_saturation(
     path: Path | str,
-    result: SaturationMap,
+    maps: Sequence[SaturationMap],
     *,
     features: str | Sequence[int | str] | None = None,
     force: bool = False,
 ) -> None:
-    """Write a map as ``.tsv`` or ``.tsv.gz``, one line per substitution.
+    """Write maps of one model as ``.tsv`` or ``.tsv.gz``, one line per substitution.
 
     Raises
     ------
@@ -178,13 +199,14 @@ def write_saturation(
         If the suffix is another, or ``features`` chooses nothing.
     """
     path = check_tsv_output(path, force=force)
-    indices = select_features(result.names, features)
-    labels = column_names(result.names, indices)
+    first = maps[0]
+    indices = select_features(first.names, features)
+    labels = column_names(first.names, indices)
     header = {
         "genotools_version": __version__,
-        "model_digest": result.model_digest,
+        "model_digest": first.model_digest,
         "window": "one window, centred on the region, changed base by base",
-        "strands": "both, averaged" if result.strands == "both" else "forward strand only",
+        "strands": "both, averaged" if first.strands == "both" else "forward strand only",
         "score_diff": SCORES["diff"].formula,
     }
     columns = [
@@ -199,19 +221,38 @@ def write_saturation(
     with open_tsv(path) as file:
         file.writelines(f"##{key}={value}\n" for key, value in header.items())
         file.write("\t".join(columns) + "\n")
-        for place, base in enumerate(decode(result.codes)):
-            if base not in BASES:
-                continue
-            for alt in BASES.replace(base, ""):
-                diffs = result.diffs[place, BASES.index(alt), indices]
-                best = int(np.abs(diffs).argmax())
-                fields = [result.contig, str(result.start + place + 1), base, alt]
-                fields += [
-                    f"{abs(diffs[best]):.6g}",
-                    labels[best],
-                    *(f"{diff:.6g}" for diff in diffs.tolist()),
-                ]
-                file.write("\t".join(fields) + "\n")
+        for found in maps:
+            file.writelines(_lines(found, indices, labels))
+
+
+def _lines(found: SaturationMap, indices: Sequence[int], labels: Sequence[str]) -> Iterator[str]:
+    for place, base in enumerate(decode(found.codes)):
+        if base not in BASES:
+            continue
+        for alt in BASES.replace(base, ""):
+            diffs = found.diffs[place, BASES.index(alt), indices]
+            best = int(np.abs(diffs).argmax())
+            fields = [found.contig, str(found.start + place + 1), base, alt]
+            fields += [f"{abs(diffs[best]):.6g}", labels[best], *(f"{diff:.6g}" for diff in diffs.tolist())]
+            yield "\t".join(fields) + "\n"
+
+
+def write_importance(
+    path: Path | str,
+    contig: str,
+    start: int,
+    codes: NDArray[np.uint8],
+    importance: NDArray[np.float64],
+    *,
+    what: str,
+    force: bool = False,
+) -> None:
+    """Write a line a base: place, base and importance; raises as :func:`write_saturation`."""
+    path = check_tsv_output(path, force=force)
+    with open_tsv(path) as file:
+        file.write(f"##genotools_version={__version__}\n##importance={what}\nchrom\tpos\tbase\timportance\n")
+        for place, (base, value) in enumerate(zip(decode(codes), importance.tolist(), strict=True)):
+            file.write(f"{contig}\t{start + place + 1}\t{base}\t{value:.6g}\n")
 
 
 def _check_region(genome: Genome, contig: str, start: int, end: int) -> None:

@@ -66,8 +66,10 @@ class Layout:
 class Writer(Protocol):
     """Something that turns batches into a file."""
 
-    suffixes: tuple[str, ...]
-    """Of the growing files."""
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Of the growing files, the first being empty."""
+        ...
 
     def open(self, paths: Mapping[str, Path], *, is_new: bool) -> None:
         """Go on at the end of the growing files."""
@@ -93,7 +95,7 @@ class Writer(Protocol):
 class TextWriter:
     """TSV, plain, or gzip that is the same each time."""
 
-    suffixes = ("",)
+    suffixes: tuple[str, ...] = ("",)
 
     def __init__(self, layout: Layout, *, is_packed: bool) -> None:
         self._layout, self._is_packed = layout, is_packed
@@ -113,6 +115,7 @@ class TextWriter:
         """Append a line an ALT."""
         layout = self._layout
         top = layout.top(batch) if layout.top_k else None
+        pattern = "\t".join(["%.6g"] * len(layout.features))
         n_empty = len(SUMMARY_COLUMNS) + len(_value_columns(layout))
         for place, row in enumerate(batch.rows):
             fields = variant_fields(row)
@@ -121,9 +124,10 @@ class TextWriter:
                 fields += [NA] * n_empty
             else:
                 fields += [f"{batch.max_absdiff[place]:.6g}", batch.features[best]]
-                fields += _top_cells(batch, place, top[place], layout) if top is not None else [
-                    "%.6g" % value for name in layout.scores for value in batch.scores[name][place].tolist()
-                ]  # fmt: skip
+                if top is not None:
+                    fields += _top_cells(batch, place, top[place], layout)
+                else:
+                    fields += [pattern % tuple(batch.scores[name][place].tolist()) for name in layout.scores]
             self._file.write("\t".join(fields) + "\n")
 
     def flush(self) -> bool:
@@ -137,10 +141,13 @@ class TextWriter:
         if not self._is_packed:
             self._path.replace(path)
             return
-        with self._path.open("rb") as plain, path.open("wb") as raw:
-            # Without name and time in its header, equal tables make equal files.
-            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed:
-                shutil.copyfileobj(plain, packed, 1 << 20)
+        # Without name and time in its header, equal tables make equal files.
+        with (
+            self._path.open("rb") as plain,
+            path.open("wb") as raw,
+            gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed,
+        ):
+            shutil.copyfileobj(plain, packed, 1 << 20)
 
     def close(self) -> None:
         """Close the growing file."""
@@ -168,7 +175,7 @@ def _top_cells(batch: ScoredVariants, place: int, top: NDArray[np.int64], layout
 class ArrayWriter:
     """HDF5 or parquet: numbers and texts grow apart, and become one file in the end."""
 
-    suffixes = ("", ".rows")
+    suffixes: tuple[str, ...] = ("", ".rows")
 
     def __init__(self, layout: Layout, *, is_parquet: bool) -> None:
         if is_parquet:
@@ -270,19 +277,20 @@ class ArrayWriter:
         schema = schema.with_metadata({key: str(value) for key, value in layout.header.items()})
         with parquet.ParquetWriter(str(path), schema) as writer:
             for columns, numbers in self._blocks():
-                arrays = [
-                    [
-                        None if cell == NA else int(cell) if name in INTEGERS else _utf8(cell)
-                        for cell in columns[name]
-                    ]
-                    for name in texts
-                ]
+                arrays: list[Any] = [_column(name, columns[name]) for name in texts]
                 arrays += [np.ascontiguousarray(numbers[:, index]) for index in range(len(names))]
                 table = [
                     arrow.array(array, type=field.type, from_pandas=True)  # NaN is null
                     for array, field in zip(arrays, schema, strict=True)
                 ]
                 writer.write_table(arrow.Table.from_arrays(table, schema=schema))
+
+
+def _column(name: str, cells: list[str]) -> list[int | str | None]:
+    """Return a column of texts as parquet has it."""
+    if name in INTEGERS:
+        return [None if cell == NA else int(cell) for cell in cells]
+    return [None if cell == NA else _utf8(cell) for cell in cells]
 
 
 def _utf8(text: str) -> str:

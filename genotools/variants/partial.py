@@ -43,22 +43,28 @@ class PartialTable:
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Hold the files for this process alone; they go unless the run was stopped, or the disk is full."""
+        """Hold the files for this process alone."""
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
             raise DataError(f"{self._base}: another process is writing this table.") from error
         try:
             yield
-            self._remove()
-        except DataError as error:
-            if not isinstance(error.__cause__, OSError):
-                self._remove()
-            raise
         finally:
             self._lock.release()
             if not self._base.exists():
                 Path(self._lock.lock_file).unlink(missing_ok=True)
+
+    @contextmanager
+    def kept_where_stopped(self) -> Iterator[None]:
+        """Remove the files in the end, or when something is wrong: after Ctrl-C or on a full disk they stay."""
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, OSError) and not isinstance(error.__cause__, OSError):
+                self._remove()
+            raise
+        self._remove()
 
     def begin(self, *, resume: bool, force: bool) -> dict[str, Any] | None:
         """Return how far the run is, and cut the files to what was noted; None where it begins anew.

@@ -109,19 +109,20 @@ def score_to_file(
     tally = Tally(max_mismatch=max_mismatch)
     with partial.claimed():
         progress = partial.begin(resume=resume, force=force)
-        n_done = 0
-        if progress is not None:
-            n_done = int(progress["n_done"])
-            tally.restore(progress["tally"])
-        writer = _writer(path, layout, indices, n_done)
-        stream = _stream(variants, writer)
-        writer.open(partial.paths, is_new=progress is None)
-        try:
-            _score_into(writer, partial, tally, n_done, model, stream, fasta, options, n_all)
-            with replacing(path) as temporary:
-                writer.finish(temporary)
-        finally:
-            writer.close()
+        with partial.kept_where_stopped():
+            n_done = 0
+            if progress is not None:
+                n_done = int(progress["n_done"])
+                tally.restore(progress["tally"])
+            writer = _writer(path, layout, indices, n_done)
+            writer.open(partial.paths, is_new=progress is None)
+            try:
+                stream = _stream(variants, writer)
+                _score_into(writer, partial, tally, n_done, model, stream, fasta, options, n_all)
+                with replacing(path) as temporary:
+                    writer.finish(temporary)
+            finally:
+                writer.close()
     return tally.summary()
 
 
@@ -143,11 +144,12 @@ def _writer(path: Path, layout: Layout, indices: list[int], n_done: int) -> Writ
 
 def _stream(variants: Path | str | Iterable[Variant], writer: Writer) -> Iterable[Variant]:
     """Return the variants; a writer of VCF sees the lines they come from."""
-    if isinstance(writer, VcfWriter):
-        if not isinstance(variants, Path | str):
-            raise DataError("an annotated VCF is made of a VCF; these variants come from elsewhere.")
-        return read_variants(variants, on_line=writer.take_line)
-    return read_variants(variants) if isinstance(variants, Path | str) else variants
+    on_line = writer.take_line if isinstance(writer, VcfWriter) else None
+    if isinstance(variants, Path | str):
+        return read_variants(variants, on_line=on_line)
+    if on_line is not None:
+        raise DataError("an annotated VCF is made of a VCF; these variants come from elsewhere.")
+    return variants
 
 
 def _score_into(
@@ -211,7 +213,9 @@ def _size_message(layout: Layout, path: Path, n_variants: int) -> str:
     message = f"{n_variants:,} ALTs, {layout.n_values:,} scores each: about {_readable(n_bytes)}."
     free = shutil.disk_usage(path.parent).free
     if n_bytes > free:
-        message += f" The disk has {_readable(free)} free. See --features, --top-k and --summary-only, or .parquet and .h5."
+        message += (
+            f" The disk has {_readable(free)} free: see --features, --top-k, --summary-only, .parquet, .h5."
+        )
     return message
 
 

@@ -45,7 +45,7 @@ class VcfWriter:
         Variants that a stopped run has written: the lines of their records are passed over.
     """
 
-    suffixes = ("",)
+    suffixes: tuple[str, ...] = ("",)
 
     def __init__(self, layout: Layout, indices: list[int], *, is_packed: bool, n_done: int = 0) -> None:
         if is_packed:
@@ -129,10 +129,8 @@ class VcfWriter:
     def _write(self, fields: list[str]) -> None:
         last = fields[INFO]
         text = last.rstrip("\r\n")
-        added = [
-            f"{name}={','.join(entries)}"
-            for name, entries in zip(FIELDS, zip(*self._entries, strict=True), strict=True)
-        ]
+        by_field = zip(*self._entries, strict=True)
+        added = [f"{name}={','.join(entries)}" for name, entries in zip(FIELDS, by_field, strict=True)]
         info = ";".join(added if text in ("", ".") else [text, *added])
         line = "\t".join([*fields[:INFO], info + last[len(text) :], *fields[INFO + 1 :]])
         self._file.write(line if line.endswith("\n") else line + "\n")

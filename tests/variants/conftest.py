@@ -96,3 +96,30 @@ def write_vcf(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def nasty_vcf(genome_text: dict[str, str], write_vcf: Callable[..., Path]) -> Path:
+    """A file with every status, several ALTs, and names with and without chr."""
+    text = genome_text["chr1"]
+
+    def ref(pos: int, n: int = 1) -> str:
+        return text[pos - 1 : pos - 1 + n]
+
+    def other(pos: int, n: int = 0) -> str:
+        return [base for base in "ACGT" if base != ref(pos)][n]
+
+    return write_vcf(
+        [
+            ("chr1", 100, "snv", ref(100), f"{other(100)},<DEL>,*,{ref(100)}"),
+            ("1", 1, "edge", ref(1).lower(), f"{ref(1)}{other(1)}".lower()),
+            ("chr1", 90, "mismatch", other(90), other(90, 1)),
+            ("chr1", 90, "swapped", other(90), ref(90)),
+            ("scaffold_7", 5, "nowhere", "A", "C"),
+            ("chr1", 301, "outside", "A", "C"),
+            ("chr1", 50, "long", ref(50), ref(50) + "ACGTACGTACGTACGT"),
+            ("chr1", 60, "missing", ref(60), "."),
+            ("chr1", 70, "iupac", ref(70), "N"),
+            ("chr1", 80, "del", ref(80, 4), ref(80)),
+        ]
+    )

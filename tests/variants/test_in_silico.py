@@ -77,7 +77,7 @@ def test_whole_window_can_be_saturated(make_model: Any, genome: Genome, length: 
 
 def test_map_is_written_one_line_per_substitution(model: Any, fasta_path: Path, tmp_path: Path) -> None:
     result = saturation(model, fasta_path, "chr1", 100, 104)
-    write_saturation(tmp_path / "map.tsv", result, features="output1")
+    write_saturation(tmp_path / "map.tsv", [result], features="output1")
     lines = [line for line in (tmp_path / "map.tsv").read_text().splitlines() if not line.startswith("##")]
     assert lines[0].split("\t") == [
         "chrom",

@@ -19,33 +19,6 @@ def read_table(path: Path) -> tuple[dict[str, str], list[dict[str, str]]]:
     return header, list(csv.DictReader([line for line in lines if not line.startswith("##")], delimiter="\t"))
 
 
-@pytest.fixture
-def nasty_vcf(genome_text: dict[str, str], write_vcf: Callable[..., Path]) -> Path:
-    """A file with every status, several ALTs, and names with and without chr."""
-    text = genome_text["chr1"]
-
-    def ref(pos: int, n: int = 1) -> str:
-        return text[pos - 1 : pos - 1 + n]
-
-    def other(pos: int, n: int = 0) -> str:
-        return [base for base in "ACGT" if base != ref(pos)][n]
-
-    return write_vcf(
-        [
-            ("chr1", 100, "snv", ref(100), f"{other(100)},<DEL>,*,{ref(100)}"),
-            ("1", 1, "edge", ref(1).lower(), f"{ref(1)}{other(1)}".lower()),
-            ("chr1", 90, "mismatch", other(90), other(90, 1)),
-            ("chr1", 90, "swapped", other(90), ref(90)),
-            ("scaffold_7", 5, "nowhere", "A", "C"),
-            ("chr1", 301, "outside", "A", "C"),
-            ("chr1", 50, "long", ref(50), ref(50) + "ACGTACGTACGTACGT"),
-            ("chr1", 60, "missing", ref(60), "."),
-            ("chr1", 70, "iupac", ref(70), "N"),
-            ("chr1", 80, "del", ref(80, 4), ref(80)),
-        ]
-    )
-
-
 def test_every_alt_gives_one_row_in_order_whatever_happens_to_it(
     model: Any, nasty_vcf: Path, fasta_path: Path, tmp_path: Path
 ) -> None:
@@ -200,5 +173,5 @@ def test_failure_midway_leaves_no_half_output(
 
 
 def test_other_suffixes_are_refused(model: Any, nasty_vcf: Path, fasta_path: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"written as \.tsv or \.tsv\.gz"):
+    with pytest.raises(DataError, match=r"written as \.tsv, \.tsv\.gz, \.h5, \.parquet, \.vcf, \.vcf\.gz"):
         score_to_file(model, nasty_vcf, fasta_path, tmp_path / "scores.csv")
