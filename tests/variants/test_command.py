@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from genotools.cli.main import app as main_app
 from genotools.cli.variants import variants
 from genotools.errors import OutputExistsError
 from genotools.variants import score_to_file
@@ -102,3 +103,48 @@ def test_existing_output_is_refused_before_the_model_is_loaded(
     monkeypatch.setitem(sys.modules, "genotools.cli._models", SimpleNamespace(load_predictor=None))
     result = run("m", "--vcf", vcf, "--fasta", fasta_path, "-o", tmp_path / "s.tsv")
     assert isinstance(result.exception, OutputExistsError)
+
+
+@pytest.fixture
+def whole_app(monkeypatch: pytest.MonkeyPatch, model: Any) -> Callable[..., Any]:
+    fake = SimpleNamespace(load_predictor=lambda name, *, device, batch_size: model)
+    monkeypatch.setitem(sys.modules, "genotools.cli._models", fake)
+    return lambda *words: CliRunner().invoke(main_app, ["variants", *map(str, words)])
+
+
+def test_a_background_is_made_and_used(
+    whole_app: Callable[..., Any], vcf: Path, fasta_path: Path, tmp_path: Path
+) -> None:
+    given = ("--vcf", vcf, "--fasta", fasta_path)
+    made = whole_app("background", "m", *given, "-o", tmp_path / "b.h5", "-n", 100)
+    assert made.exit_code == 0, made.output
+    (tmp_path / "chosen.txt").write_text("# two outputs\noutput0\n\n2\n")
+    options = (
+        "--background",
+        tmp_path / "b.h5",
+        "--scores",
+        "evalue,zscore",
+        "--features",
+        f"@{tmp_path}/chosen.txt",
+    )
+    done = whole_app("m", *given, "-o", tmp_path / "s.tsv", *options)
+    assert done.exit_code == 0, done.output
+    lines = [line.split("\t") for line in (tmp_path / "s.tsv").read_text().splitlines() if line[:2] != "##"]
+    assert lines[0][-4:] == ["evalue:output0", "evalue:output2", "zscore:output0", "zscore:output2"]
+    evalues = [float(line[-4]) for line in lines[1:] if line[-4] != "NA"]
+    assert len(evalues) == 120
+    assert 0 < min(evalues) < 0.05
+    assert max(evalues) > 0.9
+
+
+def test_options_may_stand_before_the_model(
+    whole_app: Callable[..., Any], vcf: Path, fasta_path: Path, tmp_path: Path
+) -> None:
+    done = whole_app("--vcf", vcf, "--fasta", fasta_path, "-o", tmp_path / "s.tsv", "m", "--top-k", 1)
+    assert done.exit_code == 0, done.output
+    assert "top1" in (tmp_path / "s.tsv").read_text()
+
+
+def test_a_background_without_a_model_is_a_usage_error(whole_app: Callable[..., Any]) -> None:
+    assert whole_app("background").exit_code == 2
+    assert whole_app().exit_code == 2
