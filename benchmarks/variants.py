@@ -108,7 +108,7 @@ def scaled(arguments: argparse.Namespace, few: Path, n_copies: int, folder: Path
     n, seconds, peak = done.stdout.split()
     rate = int(n) / float(seconds)
     print(
-        f"{n_copies:>4} copies  {int(n):>9,} variants  {float(seconds):8.1f} s  {rate:6,.0f} a second  peak {peak} MiB",
+        f"{n_copies:>4} copies  {int(n):>9,} variants  {float(seconds):8.1f} s  {rate:6,.0f} a s  peak {peak} MiB",
         flush=True,
     )
 

@@ -73,7 +73,7 @@ def test_alt_windows_are_pieces_of_the_alt_haplotype(
 def test_a_change_that_changes_nothing_scores_exactly_zero(
     chromosomes: dict[str, str], yeast: Genome, make_model: Callable[..., Any]
 ) -> None:
-    """With one unit less, the window of a repeat looks alike: REF and ALT window are the same, and every score is 0."""
+    """With one unit less, the window of a repeat looks alike: both windows are the same and scores are 0."""
     model = make_model(length=41)
     genome = type(yeast)({"c": "ACG" * 200})  # type: ignore[call-arg]
     variants = [Variant(chrom="c", position=p, ref="ACGA", alt="A", record=p) for p in range(60, 480, 3)]
