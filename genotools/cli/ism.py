@@ -103,7 +103,7 @@ def ism(
                 title=f"{name}, {found.contig}:{found.start + 1}-{found.start + len(found.codes)}",
                 first=found.start + 1,
                 diffs=diffs,
-                unit="- mean change",
+                unit="minus mean change",
                 force=force,
             )
     typer.echo(f"Written to {', '.join(map(str, output))}", err=True)

@@ -61,7 +61,8 @@ class PartialTable:
         try:
             yield
         except Exception as error:
-            if not isinstance(error, OSError) and not isinstance(error.__cause__, OSError):
+            is_from_disk = isinstance(error, OSError) or isinstance(error.__cause__, OSError)
+            if not (is_from_disk and self._progress.exists()):
                 self._remove()
             raise
         self._remove()
@@ -74,7 +75,7 @@ class PartialTable:
         DataError
             If half of a table lies there and neither ``resume`` nor ``force`` is given, or it is of another run.
         """
-        if self._base.exists() and not (resume or force):
+        if self._base.exists() and self._progress.exists() and not (resume or force):
             raise DataError(
                 f"{self._base} is half of a table: go on with --resume, or start anew with --force."
             )

@@ -71,9 +71,7 @@ class _Inputs:
     @property
     def known(self) -> Background:
         if self.background is None:
-            raise DataError(
-                "evalue and zscore need a background: --background, made by `variants background`."
-            )
+            raise DataError("evalue and zscore: a background is needed.")
         return self.background
 
 

@@ -196,7 +196,7 @@ def _background_of(
         return None
     if background is None:
         raise DataError(
-            f"{' and '.join(names)} need a background: --background, made by `genotools variants background`."
+            f"{' and '.join(names)}: a background is needed (--background, made by `genotools variants background`)."
         )
     how = {"model_digest": model.digest, "strands": strands, "average": average, "odds": odds}
     background.check(how, where="background")

@@ -76,7 +76,7 @@ def test_a_background_of_another_model_is_refused(
 
 
 def test_no_background_is_said_at_once(model: Any, vcf: Path, fasta_path: Path) -> None:
-    with pytest.raises(DataError, match="evalue need a background: --background"):
+    with pytest.raises(DataError, match="evalue: a background is needed"):
         score(model, vcf, fasta_path, scores=["evalue"])
 
 

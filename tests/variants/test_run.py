@@ -277,3 +277,13 @@ def test_progress_of_a_run_is_plain_json_and_says_what_it_is(
     assert sum(counted.values()) == progress["n_done"]
     assert set(counted) <= set(Status)
     assert not math.isnan(progress["lengths"][""])
+
+
+@pytest.mark.parametrize(("vcf", "fasta"), [("none.vcf", "genome.fa"), ("calls.vcf", "none.fa")])
+def test_what_cannot_be_read_leaves_nothing(
+    model: Any, many_vcf: Path, fasta_path: Path, tmp_path: Path, vcf: str, fasta: str
+) -> None:
+    del many_vcf, fasta_path  # they lie in the folder
+    with pytest.raises(DataError, match=r"none\..*No such file"):
+        score_to_file(model, tmp_path / vcf, tmp_path / fasta, tmp_path / "s.tsv")
+    assert not list(tmp_path.glob("s.tsv*"))

@@ -85,7 +85,7 @@ def test_an_effect_that_no_variant_of_the_background_reaches_has_the_lowest_eval
 
 
 def test_scores_that_compare_need_something_to_compare_with() -> None:
-    with pytest.raises(DataError, match="evalue and zscore need a background"):
+    with pytest.raises(DataError, match="a background is needed"):
         compute_scores(REF, ALT, check_scores(["zscore"]))
 
 
