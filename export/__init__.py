@@ -13,25 +13,30 @@ if TYPE_CHECKING:
     from genotools.export.onnx_file import ExportReport, export_onnx
     from genotools.export.predict import PredictionSummary, predict_bed, predict_fasta, predict_windows
     from genotools.export.runtime import OnnxPredictor
+    from genotools.export.verify import Verification, verify_onnx
 
 __all__ = [
     "ExportReport",
     "OnnxPredictor",
     "PredictionSummary",
+    "Verification",
     "export_onnx",
     "predict_bed",
     "predict_fasta",
     "predict_windows",
+    "verify_onnx",
 ]
 
 _HOME = {
     "ExportReport": "onnx_file",
     "OnnxPredictor": "runtime",
     "PredictionSummary": "predict",
+    "Verification": "verify",
     "export_onnx": "onnx_file",
     "predict_bed": "predict",
     "predict_fasta": "predict",
     "predict_windows": "predict",
+    "verify_onnx": "verify",
 }
 
 

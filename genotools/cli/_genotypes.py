@@ -12,7 +12,10 @@ from genotools.genotype.space import SearchSpace, get_space, register_space
 __all__ = ["GenotypeArgument", "SpaceOption", "load_genotype", "load_space"]
 
 GenotypeArgument = Annotated[
-    str, typer.Argument(metavar="GENOTYPE", help="A genotype file, a zoo name, or a run folder (its best).")
+    str,
+    typer.Argument(
+        metavar="GENOTYPE", help="A genotype file, a zoo name, a run folder (its best), or a .onnx file."
+    ),
 ]
 SpaceOption = Annotated[str, typer.Option("--space", help="A search space: its name, or its JSON file.")]
 
@@ -28,6 +31,10 @@ def load_genotype(text: str) -> Genotype:
             if (path / name).is_file():
                 return Genotype.load(path / name)
         raise DataError(f"{path}: no genotype in this folder ({' or '.join(RUN_GENOTYPES)}).")
+    if path.is_file() and path.suffix == ".onnx":
+        from genotools.export.runtime import OnnxPredictor
+
+        return OnnxPredictor(path, threads=1).genotype
     if path.is_file():
         return Genotype.load(path)
     if path.suffix or len(path.parts) > 1:

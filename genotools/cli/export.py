@@ -1,15 +1,23 @@
-"""``genotools export``: a trained network as one ONNX file."""
+"""``genotools export``: a trained network as one ONNX file, and whether such a file still is what it was."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from genotools.cli._default_command import DefaultCommandGroup
 from genotools.cli._options import Force, Json
 
-__all__ = ["export"]
+__all__ = ["app", "export"]
+
+app = typer.Typer(
+    name="export",
+    help="Write a network as ONNX: genotools export MODEL -o model.onnx; or: genotools export verify model.onnx",
+    cls=DefaultCommandGroup,
+)
 
 
+@app.command("onnx")
 def export(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Training folder or zoo name.")],
     output: Annotated[
@@ -20,7 +28,8 @@ def export(
 ) -> None:
     """Write a trained network as an ONNX file, which predicts without PyTorch.
 
-    The file is run and compared with the network at several batch sizes before it is kept.
+    The file is run and compared with the network at several batch sizes before it is kept. `genotools export verify
+    model.onnx` does so again with a file that has come from somewhere.
     """
     from genotools.cli._models import load_card, load_trained_network
     from genotools.files import check_output, to_json
@@ -44,3 +53,33 @@ def export(
     for size, difference in report.differences.items():
         typer.echo(f"            {difference:.1e} at {size} window{'s' * (size > 1)}")
     typer.echo(f"Next: genotools predict {report.path} SEQUENCES.fa -o predictions.tsv", err=True)
+
+
+@app.command("verify")
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An exported .onnx file.", show_default=False)],
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="Training folder or zoo name it was exported from.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run an exported file on the windows whose answers it carries, and beside its weights if they are given."""
+    from dataclasses import asdict
+
+    from genotools.export.verify import verify_onnx
+    from genotools.files import to_json
+
+    predictor = None
+    if weights is not None:
+        from genotools.cli._models import load_trained_network
+        from genotools.training.predictor import TorchPredictor
+
+        predictor = TorchPredictor(load_trained_network(weights))
+    found = verify_onnx(file, predictor)
+    if json:
+        typer.echo(to_json({"file": str(file), **asdict(found)}), nl=False)
+        return
+    typer.echo(f"known answers  {found.n_known} windows, largest difference {found.known_difference:.1e}")
+    if found.weights_difference is not None:
+        typer.echo(f"weights        largest difference {found.weights_difference:.1e}")
+    typer.echo(f"{file} is what it says, within {found.tolerance:g}.")

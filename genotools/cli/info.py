@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["diff", "hash_", "info", "validate"]
 
+MAX_CARD_TEXT = 200
+"""Characters of a card's entry that are shown."""
+
 Genotypes = Annotated[
     list[str], typer.Argument(metavar="GENOTYPE...", help="Genotype files, zoo names or run folders.")
 ]
@@ -36,12 +39,18 @@ def info(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Describe a genotype: digest, cells in words, parameters, MACs, receptive field."""
+    """Describe a genotype: digest, cells in words, parameters, MACs, receptive field.
+
+    Of a .onnx file, what it says of itself: the trained network, its task and where it comes from.
+    """
     from genotools.cli._macros import load_macro
     from genotools.genotype.prose import describe
     from genotools.genotype.task import Task
     from genotools.nn.cost import cost
 
+    if genotype.endswith(".onnx"):
+        _print_model(genotype, as_json=as_json)
+        return
     chosen = load_genotype(genotype)
     frame, task = load_macro(macro, length=length), Task(outputs)
     figures = cost(chosen, frame, task)
@@ -70,6 +79,46 @@ def info(
         typer.echo(f"{key:<16} {value}")
     if proxies:
         _print_proxies(values["proxies"])
+
+
+def _print_model(file: str, *, as_json: bool) -> None:
+    """Print what an exported file says of itself."""
+    from genotools.export.runtime import OnnxPredictor
+    from genotools.genotype.prose import describe
+    from genotools.nn.cost import cost
+
+    model = OnnxPredictor(file, threads=1)
+    figures = cost(model.genotype, model.macro, model.task)
+    values: dict[str, Any] = {
+        "digest": model.genotype.digest,
+        "model_digest": model.digest,
+        "space": model.genotype.space,
+        "macro": model.macro.to_document(),
+        "task": model.task.to_document(),
+        "params": figures.params,
+        "macs": figures.macs,
+        "variant_index": model.variant_index,
+        "channel_order": model.metadata["channel_order"],
+        "max_difference": model.max_difference,
+        "genotools_version": model.metadata["genotools_version"],
+        "card": model.card,
+    }
+    if as_json:
+        typer.echo(json.dumps(values, indent=2, ensure_ascii=False))
+        return
+    typer.echo(describe(model.genotype))
+    typer.echo(f"digest           {model.genotype.digest}")
+    typer.echo(f"model digest     {model.digest}")
+    typer.echo(f"parameters       {figures.params:,}   ({model.length:,} bp, {len(model.names):,} outputs)")
+    names = ", ".join(model.names[:5]) + (", ..." if len(model.names) > 5 else "")
+    typer.echo(f"task             {model.task.kind}: {names}")
+    typer.echo(f"variant index    {model.variant_index}")
+    typer.echo(f"difference       {model.max_difference:.1e} to PyTorch, at export")
+    for key, value in (model.card or {}).items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        typer.echo(
+            f"{key:<16} {text if len(text) <= MAX_CARD_TEXT else text[:MAX_CARD_TEXT] + ' ... (--json)'}"
+        )
 
 
 def _proxies(genotype: "Genotype", macro: "Macro", task: "Task", *, seed: int) -> dict[str, dict[str, Any]]:

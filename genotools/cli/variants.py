@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from typer.core import TyperGroup
 
+from genotools.cli._default_command import DefaultCommandGroup
 from genotools.cli._options import Device, Force, Json, Out, Seed
 
 if TYPE_CHECKING:
@@ -19,19 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["app", "variants"]
 
 
-class _ScoresByDefault(TyperGroup):
-    """A group whose first argument may be a model: then its scores are meant."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or args[0] not in self.commands:
-            args = ["score", *args]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
     name="variants",
     help="Score the variants of a VCF: genotools variants MODEL ...; or: genotools variants background MODEL ...",
-    cls=_ScoresByDefault,
+    cls=DefaultCommandGroup,
 )
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Training folder, zoo name, or .onnx file.")]

@@ -13,10 +13,13 @@ import typer
 from typer.testing import CliRunner
 
 from genotools.cli._models import load_card, load_predictor, load_trained_network
-from genotools.cli.export import export
+from genotools.cli.draw import draw
+from genotools.cli.export import export, verify
+from genotools.cli.info import hash_, info
 from genotools.cli.predict import predict
 from genotools.errors import DataError, OutputExistsError
 from genotools.export import OnnxPredictor, onnx_file, predict_bed, predict_fasta
+from genotools.export.runtime import sealed
 from genotools.training import TorchPredictor, save_weights
 from genotools.training.weights import load_network, model_digest
 from genotools.zoo import add_entry
@@ -29,6 +32,10 @@ def run() -> Run:
     app = typer.Typer()
     app.command()(export)
     app.command()(predict)
+    app.command()(verify)
+    app.command()(info)
+    app.command("hash")(hash_)
+    app.command()(draw)
 
     def invoke(*arguments: object) -> Any:
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
@@ -227,3 +234,47 @@ def test_an_onnx_file_of_other_weights_is_not_run_for_them(
         load_predictor(str(folder))
     with pytest.raises(DataError, match="exported from other weights"):
         add_entry("stale", folder, summary="", origin="")
+
+
+def test_the_file_alone_says_what_it_is(run: Run, exported: Any, tmp_path: Path) -> None:
+    told = run("info", exported.path)
+    assert told.exit_code == 0, told.output
+    for text in (exported.network.genotype.digest, exported.report.digest, "start_plus", "for tests"):
+        assert text in told.stdout
+    document = json.loads(run("info", exported.path, "--json").stdout)
+    assert document["task"] == exported.network.task.to_document()
+    assert document["macro"] == exported.network.macro.to_document()
+    assert document["params"] == sum(parameter.numel() for parameter in exported.network.parameters())
+    assert exported.network.genotype.digest in run("hash", exported.path).stdout
+    drawn = run("draw", exported.path, "-o", tmp_path / "g.md")
+    assert drawn.exit_code == 0, drawn.output
+    assert (tmp_path / "g.md").read_text().strip()
+
+
+def test_a_file_is_verified_alone_and_beside_its_weights(run: Run, exported: Any, training: Path) -> None:
+    alone = run("verify", exported.path)
+    assert alone.exit_code == 0, alone.output
+    assert "3 windows" in alone.stdout
+    document = json.loads(run("verify", exported.path, "--weights", training, "--json").stdout)
+    assert document["known_difference"] <= document["tolerance"] == 1e-5
+    assert document["weights_difference"] <= 1e-5
+
+
+def test_a_file_of_other_weights_is_told(run: Run, exported: Any, make_network: Any, tmp_path: Path) -> None:
+    save_weights(tmp_path / "weights.safetensors", make_network(1))
+    done = run("verify", exported.path, "--weights", tmp_path)
+    assert isinstance(done.exception, DataError)
+    assert "exported from other weights" in str(done.exception)
+
+
+def test_answers_that_are_not_the_files_are_told(run: Run, exported: Any, tmp_path: Path) -> None:
+    model = onnx.load(str(exported.path))
+    for entry in model.metadata_props:
+        if entry.key == "known_answers":
+            answers = json.loads(entry.value)
+            answers["outputs"][0][0] += 0.01
+            entry.value = json.dumps(answers)
+    changed = tmp_path / "changed.onnx"
+    changed.write_bytes(sealed(model.SerializeToString()))
+    done = run("verify", changed)
+    assert "differs from its known answers by 0.01" in str(done.exception)
