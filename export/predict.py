@@ -16,7 +16,7 @@ from genotools import __version__
 from genotools.data.bed import read_bed
 from genotools.data.encoding import UNKNOWN
 from genotools.data.fasta import Fasta
-from genotools.data.strands import Strands, predict_strands
+from genotools.data.strands import Strands, default_strands, predict_strands
 from genotools.data.twobit import TwoBit, open_sequences
 from genotools.export.tables import Column, check_table_output, open_table
 from genotools.predictor import Predictor
@@ -56,7 +56,7 @@ class PredictionSummary:
 
 
 def predict_windows(
-    predictor: Predictor, codes: NDArray[np.uint8], *, strands: Strands = "both", batch_size: int = 256
+    predictor: Predictor, codes: NDArray[np.uint8], *, strands: Strands | None = None, batch_size: int = 256
 ) -> NDArray[np.float32]:
     """Return outputs ``(N, K)`` for windows ``(N, L)``, by default the mean over both strands.
 
@@ -68,7 +68,8 @@ def predict_windows(
     DataError
         If the model returns another shape, or values that are not finite.
     """
-    by_strand = predict_strands(predictor, codes, strands=strands, batch_size=batch_size)
+    used = strands or default_strands(predictor)
+    by_strand = predict_strands(predictor, codes, strands=used, batch_size=batch_size)
     return np.asarray(by_strand.mean(axis=0))
 
 
@@ -77,7 +78,7 @@ def predict_fasta(
     fasta: Path | str,
     output: Path | str,
     *,
-    strands: Strands = "both",
+    strands: Strands | None = None,
     batch_size: int = 256,
     force: bool = False,
     on_progress: Progress | None = None,
@@ -94,7 +95,7 @@ def predict_fasta(
         Where to write; nothing is left there if anything fails. The columns are ``record``, ``length_bp``,
         ``n_cropped``, ``n_padded``, ``n_unknown`` (positions of the window), then one per output.
     strands
-        Both, averaged, or the forward one.
+        Both, averaged, or the forward one; by default both, where outputs hold for both.
     batch_size
         Windows in one call of the predictor.
     force
@@ -129,7 +130,7 @@ def predict_bed(
     fasta: Path | str,
     output: Path | str,
     *,
-    strands: Strands = "both",
+    strands: Strands | None = None,
     batch_size: int = 256,
     force: bool = False,
     on_progress: Progress | None = None,
@@ -193,14 +194,14 @@ class _Job:
         fasta: Fasta | TwoBit,
         regions: Sequence[Region],
         *,
-        strands: Strands,
+        strands: Strands | None,
         batch_size: int,
         on_progress: Progress | None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, it must be at least 1.")
         self.predictor, self.fasta, self.regions = predictor, fasta, regions
-        self.strands: Strands = strands
+        self.strands: Strands = strands or default_strands(predictor)
         self.batch_size, self.on_progress = batch_size, on_progress
         self.n_cropped = self.n_padded = self.n_blank = 0
 

@@ -32,9 +32,12 @@ def predict(
     ] = None,
     fasta: Annotated[Path | None, typer.Option("--fasta", help="Genome that the regions lie on.")] = None,
     strands: Annotated[
-        Literal["both", "forward"],
-        typer.Option("--strands", help="Average both strands, or take the forward one."),
-    ] = "both",
+        Literal["both", "forward"] | None,
+        typer.Option(
+            "--strands",
+            help="Average both strands, or take the forward one.  [default: both, where outputs hold for both]",
+        ),
+    ] = None,
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="Windows in one call of the model.")
     ] = 256,
