@@ -247,7 +247,7 @@ class _Descriptors(BaseModel):
     format: Literal["genotools/data-descriptors"]
     version: Literal[1]
     length_bp: Annotated[int, Field(ge=1)]
-    kind: TaskKind = TaskKind.MULTILABEL
+    kind: Annotated[TaskKind, Field(strict=False)] = TaskKind.MULTILABEL
     n_labels: Annotated[int, Field(ge=1)]
     label_rates: Annotated[
         list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=len(QUANTILES), max_length=len(QUANTILES))

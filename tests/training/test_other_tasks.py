@@ -66,7 +66,15 @@ def make_store(tmp_path: Path) -> Make:
 @pytest.fixture
 def learning() -> TrainingSettings:
     return TrainingSettings(
-        epochs=4, steps_per_epoch=30, batch_size=6, lr=0.1, recurrent_lr=1.0, patience=None
+        epochs=10,
+        steps_per_epoch=30,
+        batch_size=6,
+        lr=0.1,
+        recurrent_lr=1.0,
+        patience=None,
+        dropout_x=0.0,
+        dropout_h=0.0,
+        drop_path=0.0,
     )
 
 
