@@ -145,7 +145,7 @@ class TextWriter:
         with (
             self._path.open("rb") as plain,
             path.open("wb") as raw,
-            gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed,
+            gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=4) as packed,
         ):
             shutil.copyfileobj(plain, packed, 1 << 20)
 
