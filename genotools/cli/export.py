@@ -12,7 +12,7 @@ __all__ = ["app", "export"]
 
 app = typer.Typer(
     name="export",
-    help="Write a network as ONNX: genotools export MODEL -o model.onnx; or: genotools export verify model.onnx",
+    help="Write a network as ONNX, or verify such a file.",
     cls=DefaultCommandGroup,
 )
 

@@ -21,7 +21,7 @@ __all__ = ["app", "variants"]
 
 app = typer.Typer(
     name="variants",
-    help="Score the variants of a VCF: genotools variants MODEL ...; or: genotools variants background MODEL ...",
+    help="Score the variants of a VCF, or make a background for it.",
     cls=DefaultCommandGroup,
 )
 
