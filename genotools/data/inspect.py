@@ -12,16 +12,17 @@ import numpy as np
 from genotools.data._layout import SPLITS, is_store
 from genotools.data.bed import read_bed, read_text
 from genotools.data.encoding import decode
-from genotools.data.fasta import Fasta
 from genotools.data.from_deepsea import channel_order_of, is_doubled
 from genotools.data.mat import open_mat
 from genotools.data.mat5 import is_mat5, scan
+from genotools.data.signal import bigwig_contents, is_bigwig
 from genotools.data.store import SequenceStore
+from genotools.data.twobit import is_two_bit, open_sequences
 from genotools.errors import DataError
 
 __all__ = ["FileReport", "inspect_file"]
 
-Kind = Literal["store", "mat", "hdf5", "npz", "npy", "fasta", "bed"]
+Kind = Literal["store", "mat", "hdf5", "npz", "npy", "fasta", "2bit", "bed", "bigwig"]
 _N_PREVIEW = 5
 _PREVIEW_BP = 60
 _N_SAMPLED = 1000
@@ -80,7 +81,9 @@ def inspect_file(path: Path | str) -> FileReport:
         return _npy(path)
     if zipfile.is_zipfile(path):
         return _npz(path)
-    return _text(path)
+    if is_bigwig(path):
+        return _bigwig(path)
+    return _sequences(path) if is_two_bit(path) else _text(path)
 
 
 def _hdf5(path: Path) -> FileReport:
@@ -227,11 +230,12 @@ def _text(path: Path) -> FileReport:
     lines = [line for _, line in islice(read_text(path), 50)]
     first = next((line for line in lines if line.strip()), "")
     if first.startswith((">", ";")):
-        return _fasta(path)
+        return _sequences(path)
     if any(_looks_like_bed(line) for line in lines):
         return _bed(path, [line for line in lines if _looks_like_bed(line)][:_N_PREVIEW])
     raise DataError(
-        f"{path}: no kind known here (sequence store, FASTA, BED, HDF5, .npy, .npz); it starts with {first[:40]!r}."
+        f"{path}: no kind known here (sequence store, FASTA, 2bit, BED, bigWig, HDF5, .npy, .npz); it starts with "
+        f"{first[:40]!r}."
     )
 
 
@@ -240,16 +244,29 @@ def _looks_like_bed(line: str) -> bool:
     return len(fields) >= 3 and fields[1].isdecimal() and fields[2].isdecimal()
 
 
-def _fasta(path: Path) -> FileReport:
-    with Fasta(path) as fasta:
+def _bigwig(path: Path) -> FileReport:
+    contigs, n_covered = bigwig_contents(path)
+    return FileReport(
+        path=path,
+        kind="bigwig",
+        title=f"bigWig over {len(contigs):,} contigs, {sum(contigs.values()):,} bp",
+        facts={"bases with a number": n_covered},
+        columns=("contig", "bp"),
+        parts=tuple(contigs.items()),
+    )
+
+
+def _sequences(path: Path) -> FileReport:
+    with open_sequences(path) as fasta:
+        kind = "2bit" if is_two_bit(path) else "FASTA"
         preview = [
             f">{name} {decode(fasta.codes(name, 0, min(_PREVIEW_BP, length)))}"
             for name, length in islice(fasta.contigs.items(), _N_PREVIEW)
         ]
         return FileReport(
             path=path,
-            kind="fasta",
-            title=f"FASTA of {len(fasta.contigs):,} contigs, {sum(fasta.contigs.values()):,} bp",
+            kind="2bit" if kind == "2bit" else "fasta",
+            title=f"{kind} of {len(fasta.contigs):,} contigs, {sum(fasta.contigs.values()):,} bp",
             columns=("contig", "bp"),
             parts=tuple(fasta.contigs.items()),
             preview=tuple(preview),

@@ -18,7 +18,15 @@ from genotools.data.fasta import near_names
 from genotools.errors import DataError
 from genotools.extras import require
 
-__all__ = ["STATISTICS", "Signal", "Statistic", "is_bigwig", "open_signal", "regions_above"]
+__all__ = [
+    "STATISTICS",
+    "Signal",
+    "Statistic",
+    "bigwig_contents",
+    "is_bigwig",
+    "open_signal",
+    "regions_above",
+]
 
 Statistic = Literal["mean", "max", "sum"]
 STATISTICS = get_args(Statistic)
@@ -86,7 +94,7 @@ class _BigWig:
 
     def __init__(self, path: Path, contigs: Mapping[str, int], aliases: ContigNames | None) -> None:
         self.path = path
-        with closing(self._open()) as file:
+        with closing(_opened(path)) as file:
             lengths = dict(file.chroms())
         self._name_of = {
             ours: theirs for theirs in lengths if (ours := _ours(theirs, contigs, aliases)) is not None
@@ -116,22 +124,23 @@ class _BigWig:
         name = self._name_of.get(contig)
         if name is None:
             return
-        with closing(self._open()) as file:
+        with closing(_opened(self.path)) as file:
             for first in range(0, end, size):
                 try:
                     yield first, file.values(name, first, min(first + size, end), numpy=True)
                 except RuntimeError as error:
                     raise DataError(f"{self.path}: damaged at {name}:{first:,} ({error}).") from error
 
-    def _open(self) -> Any:
-        pybigwig = require("pyBigWig", extra="io")
-        try:
-            file = pybigwig.open(str(self.path))
-        except RuntimeError as error:
-            raise DataError(f"{self.path}: the bigWig file is damaged or cut off ({error}).") from error
-        if not file.isBigWig():
-            raise DataError(f"{self.path}: a bigBed file, a bigWig was expected.")
-        return file
+
+def _opened(path: Path) -> Any:
+    pybigwig = require("pyBigWig", extra="io")
+    try:
+        file = pybigwig.open(str(path))
+    except RuntimeError as error:
+        raise DataError(f"{path}: the bigWig file is damaged or cut off ({error}).") from error
+    if not file.isBigWig():
+        raise DataError(f"{path}: a bigBed file, a bigWig was expected.")
+    return file
 
 
 class _Intervals:
@@ -204,6 +213,20 @@ class _Intervals:
             return found
         np.divide(sums, covered, out=found, where=covered > 0)
         return found
+
+
+def bigwig_contents(path: Path) -> tuple[dict[str, int], int]:
+    """Return the contigs of a bigWig with their lengths, and how many of their bases have a number.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged.
+    MissingExtraError
+        If pyBigWig is not installed.
+    """
+    with closing(_opened(path)) as file:
+        return dict(file.chroms()), int(file.header()["nBasesCovered"])
 
 
 def regions_above(

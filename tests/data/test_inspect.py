@@ -5,6 +5,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pyBigWig
 import pytest
 
 from genotools.data.inspect import inspect_file
@@ -83,3 +84,14 @@ def test_missing_file_and_folder_are_refused(tmp_path: Path) -> None:
         inspect_file(tmp_path / "none")
     with pytest.raises(DataError, match="is a folder"):
         inspect_file(tmp_path)
+
+
+def test_bigwig_is_told_with_contigs_and_values(tmp_path: Path) -> None:
+    file = pyBigWig.open(str(tmp_path / "s.bw"), "w")
+    file.addHeader([("chrI", 1000), ("chrII", 500)])
+    file.addEntries(["chrI", "chrI"], [0, 300], ends=[100, 350], values=[2.0, 7.5])
+    file.close()
+    report = inspect_file(tmp_path / "s.bw")
+    assert (report.kind, report.title) == ("bigwig", "bigWig over 2 contigs, 1,500 bp")
+    assert report.parts == (("chrI", 1000), ("chrII", 500))
+    assert report.facts["bases with a number"] == 150
