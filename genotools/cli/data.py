@@ -25,7 +25,8 @@ app = typer.Typer(name="data", help="Sequence stores: look, build, count.", no_a
 @app.command("inspect")
 def inspect_command(
     file: Annotated[
-        Path, typer.Argument(help="Store, FASTA, 2bit, BED, bigWig, .mat, HDF5, .npy or .npz.", show_default=False)
+        Path,
+        typer.Argument(help="Store, FASTA, 2bit, BED, bigWig, .mat, HDF5, .npy or .npz.", show_default=False),
     ],
     as_json: Json = False,
 ) -> None:
