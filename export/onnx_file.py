@@ -17,6 +17,7 @@ from genotools.data.encoding import BASES, UNKNOWN, decode
 from genotools.errors import DataError, GenotoolsError
 from genotools.export._graph import copy_for_export, newest_opset, to_onnx
 from genotools.export.runtime import FORMAT, VERSION, OnnxPredictor, sealed
+from genotools.export.verify import largest_difference
 from genotools.files import check_output, replacing
 from genotools.nn.cost import cost
 from genotools.nn.network import GenomeNet
@@ -216,10 +217,8 @@ def _differences(
         If one is above ``TOLERANCE``.
     """
     predictor = OnnxPredictor(path, batch_size=max(batch_sizes))
-    scale = np.maximum(1, np.abs(expected))
     differences = {
-        size: float((np.abs(predictor.predict(codes[:size]) - expected[:size]) / scale[:size]).max())
-        for size in batch_sizes
+        size: largest_difference(predictor.predict(codes[:size]), expected[:size]) for size in batch_sizes
     }
     if not all(difference <= TOLERANCE for difference in differences.values()):
         found = ", ".join(f"{difference:.2g} at {size}" for size, difference in differences.items())

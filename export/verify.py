@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genotools.data.encoding import UNKNOWN, encode
 from genotools.errors import DataError
@@ -12,7 +13,7 @@ from genotools.export.runtime import OnnxPredictor
 from genotools.files import parse_json
 from genotools.predictor import Predictor
 
-__all__ = ["Verification", "verify_onnx"]
+__all__ = ["Verification", "largest_difference", "verify_onnx"]
 
 BATCH_SIZES = (1, 2, 17)
 
@@ -47,7 +48,7 @@ def verify_onnx(path: Path | str, weights: Predictor | None = None) -> Verificat
     model = OnnxPredictor(path)
     windows, outputs, tolerance = _known_answers(model)
     found = model.predict(windows)[:, : outputs.shape[1]]
-    known = float((np.abs(found - outputs) / np.maximum(1, np.abs(outputs))).max())
+    known = largest_difference(found, outputs)
     difference = None
     if weights is not None:
         if weights.digest != model.digest:
@@ -84,7 +85,9 @@ def _difference(model: OnnxPredictor, weights: Predictor) -> float:
     rng = np.random.default_rng(int(model.digest[:16], 16))
     codes = rng.integers(0, UNKNOWN + 1, size=(max(BATCH_SIZES), model.length), dtype=np.uint8)
     expected = weights.predict(codes)
-    scale = np.maximum(1, np.abs(expected))
-    return max(
-        float((np.abs(model.predict(codes[:n]) - expected[:n]) / scale[:n]).max()) for n in BATCH_SIZES
-    )
+    return max(largest_difference(model.predict(codes[:n]), expected[:n]) for n in BATCH_SIZES)
+
+
+def largest_difference(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+    """Return the largest difference between predictions, of the value itself where that is above 1."""
+    return float((np.abs(found - expected) / np.maximum(1, np.abs(expected))).max())

@@ -8,7 +8,17 @@ import typer
 from genotools.cli._data_output import report_build
 from genotools.cli._options import Force, Json, Out
 
-__all__ = ["from_signal_command", "from_table_command", "next_base_command"]
+__all__ = [
+    "ExactContigs",
+    "Exclude",
+    "Genome",
+    "TestChroms",
+    "ValidChroms",
+    "Window",
+    "from_signal_command",
+    "from_table_command",
+    "next_base_command",
+]
 
 FastaOption = Annotated[Path, typer.Option("--fasta", help="Genome, may be gzip.", show_default=False)]
 Window = Annotated[int, typer.Option("--window", min=1, help="Width of a window in bp.")]

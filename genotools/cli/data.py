@@ -13,7 +13,17 @@ from genotools.cli._data_output import (
     report_build,
     report_store,
 )
-from genotools.cli._data_values import from_signal_command, from_table_command, next_base_command
+from genotools.cli._data_values import (
+    ExactContigs,
+    Exclude,
+    Genome,
+    TestChroms,
+    ValidChroms,
+    Window,
+    from_signal_command,
+    from_table_command,
+    next_base_command,
+)
 from genotools.cli._options import Force, Json, Out, Seed
 from genotools.errors import DataError
 
@@ -70,7 +80,7 @@ def from_bed_command(
     ],
     output: Out,
     bin_bp: Annotated[int, typer.Option("--bin", min=1, help="Width of a bin in bp.")] = 200,
-    window_bp: Annotated[int, typer.Option("--window", min=1, help="Width of a window in bp.")] = 1000,
+    window_bp: Window = 1000,
     min_overlap: Annotated[
         str, typer.Option(help="Overlap that makes a label: 0.5 is half of the bin, 100 is 100 bp.")
     ] = "0.5",
@@ -87,11 +97,9 @@ def from_bed_command(
         Literal["any", "all"], typer.Option(help="Bins to keep: with any label, or all.")
     ] = "any",
     min_positives: Annotated[int, typer.Option(min=1, help="Leave out labels with fewer bins.")] = 1,
-    test_chroms: Annotated[
-        list[str] | None, typer.Option(help="Contigs of the test split, comma-separated.")
-    ] = None,
-    valid_chroms: Annotated[list[str] | None, typer.Option(help="Contigs of the validation split.")] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="Contigs to leave out.")] = None,
+    test_chroms: TestChroms = None,
+    valid_chroms: ValidChroms = None,
+    exclude: Exclude = None,
     exclude_regions: Annotated[
         Path | None, typer.Option(help="BED; bins that touch it are left out.")
     ] = None,
@@ -121,10 +129,8 @@ def from_bed_command(
     point_peaks: Annotated[
         Literal["centre", "summit"] | None, typer.Option(help="One base of each peak instead of all.")
     ] = None,
-    exact_contigs: Annotated[
-        bool, typer.Option("--exact-contigs", help="chr1, 1 and chrI are three contigs, not one.")
-    ] = False,
-    genome: Annotated[str | None, typer.Option(help="Name of the assembly, for the record.")] = None,
+    exact_contigs: ExactContigs = False,
+    genome: Genome = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -283,10 +289,8 @@ def merge_command(
 def split_command(
     store: Annotated[Path, typer.Argument(help="Sequence store.", show_default=False)],
     output: Out,
-    test_chroms: Annotated[
-        list[str] | None, typer.Option(help="Contigs of the test split, comma-separated.")
-    ] = None,
-    valid_chroms: Annotated[list[str] | None, typer.Option(help="Contigs of the validation split.")] = None,
+    test_chroms: TestChroms = None,
+    valid_chroms: ValidChroms = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:

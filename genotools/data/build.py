@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from genotools.data.write import write_store
 from genotools.errors import DataError
 from genotools.files import check_output
 
-__all__ = ["BinRecipe", "BuildSummary", "Track", "build_store"]
+__all__ = ["BinRecipe", "BuildSummary", "Track", "build_store", "rows_by_split"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,12 @@ class BuildSummary:
     n_labels: int
     dropped_labels: Mapping[str, int] = field(default_factory=dict)  # name -> positive bins
     dropped_bins: Mapping[str, int] = field(default_factory=dict)  # reason -> bins
+
+
+def rows_by_split(splits: NDArray[np.integer[Any]]) -> dict[str, int]:
+    """Return how many rows each split has, for the split of every row as an index into ``SPLITS``."""
+    counts = np.bincount(splits, minlength=len(SPLITS))
+    return {split: int(count) for split, count in zip(SPLITS, counts, strict=True)}
 
 
 def build_store(
@@ -121,11 +128,10 @@ def build_store(
         provenance={**provenance, "recipe": asdict(recipe)},
         force=force,
     )
-    counts = np.bincount(splits, minlength=len(SPLITS))
     return BuildSummary(
         path=output,
         digest=digest,
-        n_rows={split: int(count) for split, count in zip(SPLITS, counts, strict=True)},
+        n_rows=rows_by_split(splits),
         n_labels=len(kept),
         dropped_labels={
             track.name: marked[index].size for index, track in enumerate(tracks) if index not in set(kept)

@@ -8,9 +8,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.data._layout import SPLITS
 from genotools.data.bed import Intervals, read_bed
-from genotools.data.build import BuildSummary
+from genotools.data.build import BuildSummary, rows_by_split
 from genotools.data.contig_names import ContigNames
 from genotools.data.grid import Grid, contig_faults
 from genotools.data.provenance import provenance_of
@@ -145,11 +144,10 @@ def from_signal(
         },
         force=force,
     )
-    counts = np.bincount(splits, minlength=len(SPLITS))
     return BuildSummary(
         path=Path(output),
         digest=digest,
-        n_rows={split: int(count) for split, count in zip(SPLITS, counts, strict=True)},
+        n_rows=rows_by_split(splits),
         n_labels=len(rows),
         dropped_bins=dropped,
     )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genotools.data._layout import SPLITS
-from genotools.data.build import BuildSummary
+from genotools.data.build import BuildSummary, rows_by_split
 from genotools.data.contig_names import ContigNames
 from genotools.data.encoding import UNKNOWN, encode, reverse_complement
 from genotools.data.fasta import near_names
@@ -124,11 +124,10 @@ def from_table(
         provenance={**provenance_of(files, genome=genome or named), "values": done},
         force=force,
     )
-    counts = np.bincount(splits, minlength=len(SPLITS))
     return BuildSummary(
         path=Path(output),
         digest=digest,
-        n_rows={split: int(count) for split, count in zip(SPLITS, counts, strict=True)},
+        n_rows=rows_by_split(splits),
         n_labels=len(names),
     )
 

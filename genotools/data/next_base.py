@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.data._layout import SPLITS
-from genotools.data.build import BuildSummary
+from genotools.data.build import BuildSummary, rows_by_split
 from genotools.data.contig_names import ContigNames
 from genotools.data.encoding import BASES, UNKNOWN
 from genotools.data.grid import Windows, contig_faults
@@ -104,11 +103,10 @@ def next_base(
         },
         force=force,
     )
-    counts = np.bincount(splits, minlength=len(SPLITS))
     return BuildSummary(
         path=Path(output),
         digest=digest,
-        n_rows={split: int(count) for split, count in zip(SPLITS, counts, strict=True)},
+        n_rows=rows_by_split(splits),
         n_labels=len(BASES),
         dropped_bins={"unknown bases": n_unknown},
     )
