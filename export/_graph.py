@@ -11,15 +11,14 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, helper
-from torch import Tensor, nn
-from torch._higher_order_ops.scan import scan
+from torch import nn
 
 from genotools.errors import GenotoolsError
 from genotools.export.runtime import INPUT, ORT_ERRORS, OUTPUT
 from genotools.nn.builder import build
-from genotools.nn.network import GenomeNet, activate
+from genotools.nn.network import GenomeNet
 
-__all__ = ["copy_for_export", "newest_opset", "to_onnx"]
+__all__ = ["copy_for_export", "graphs_of", "newest_opset", "to_onnx"]
 
 NEWEST_OPSET = 25
 """The newest that the exporter's own converter writes."""
@@ -58,13 +57,14 @@ def _is_run(opset: int) -> bool:
     return True
 
 
-def to_onnx(network: GenomeNet, codes: NDArray[np.uint8], *, opset: int) -> ModelProto:
+def to_onnx(network: nn.Module, codes: NDArray[np.uint8], *, opset: int) -> ModelProto:
     """Return the graph from base codes to predictions, for any number of windows.
 
     Parameters
     ----------
     network
-        As :func:`copy_for_export` gives it.
+        From codes ``(N, L)`` to predictions ``(N, K)``, in evaluation mode. Initialisers of the graph have the names
+        of its parameters and buffers.
     codes
         Two windows or more, traced and then forgotten.
     opset
@@ -78,7 +78,7 @@ def to_onnx(network: GenomeNet, codes: NDArray[np.uint8], *, opset: int) -> Mode
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(
-                _Exported(network).eval(),
+                network.eval(),
                 (torch.from_numpy(codes),),
                 dynamo=True,
                 external_data=False,
@@ -94,34 +94,6 @@ def to_onnx(network: GenomeNet, codes: NDArray[np.uint8], *, opset: int) -> Mode
     model: ModelProto = cast(torch.onnx.ONNXProgram, program).model_proto
     _clean(model)
     return model
-
-
-class _Exported(nn.Module):
-    """The network from codes to predictions, its recurrent cell as one ``Scan``.
-
-    Unrolled, the published network has 3,000 nodes more and takes five times as long to export and ten times as
-    long to load, for the same predictions and speed.
-    """
-
-    def __init__(self, network: GenomeNet) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, sequence: Tensor) -> Tensor:
-        network = self.network
-        before = last = network.stem(network.one_hot(sequence))
-        for cell in network.cells:
-            before, last = last, cell(before, last)
-        states = last.permute(2, 0, 1)  # (T, N, H)
-        recurrent = network.recurrent
-        if recurrent is not None:
-
-            def step(h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-                h = recurrent(x, h, None, None)
-                return h, h.clone()  # scan wants carry and output apart in memory
-
-            _, states = scan(step, torch.zeros_like(states[0]), states)
-        return activate(network.head(states), network.task.kind)
 
 
 @contextmanager
@@ -146,7 +118,7 @@ def _clean(model: ModelProto) -> None:
     model.doc_string = ""
     model.graph.name = "genotools"
     symbol = model.graph.input[0].type.tensor_type.shape.dim[0].dim_param
-    for graph in _graphs(model.graph):
+    for graph in graphs_of(model.graph):
         graph.doc_string = ""
         del graph.metadata_props[:]
         for node in graph.node:
@@ -161,12 +133,23 @@ def _clean(model: ModelProto) -> None:
         for tensor in graph.initializer:
             tensor.doc_string = ""
             del tensor.metadata_props[:]
+    _drop_unused(model.graph)
 
 
-def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
+def _drop_unused(graph: GraphProto) -> None:
+    """Drop initialisers that no node reads, here or in a body."""
+    read = {name for inner in graphs_of(graph) for node in inner.node for name in node.input}
+    read |= {output.name for inner in graphs_of(graph) for output in inner.output}
+    for inner in list(graphs_of(graph)):
+        kept = [tensor for tensor in inner.initializer if tensor.name in read]
+        del inner.initializer[:]
+        inner.initializer.extend(kept)
+
+
+def graphs_of(graph: GraphProto) -> Iterator[GraphProto]:
     """Yield ``graph`` and the bodies inside it."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.type == AttributeProto.GRAPH:
-                yield from _graphs(attribute.g)
+                yield from graphs_of(attribute.g)

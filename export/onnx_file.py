@@ -1,6 +1,7 @@
 """Writing a network as one ONNX file that says what it is, and proving that it predicts what the network does."""
 
-import json
+import copy
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -8,33 +9,37 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
 from onnx import ModelProto, helper
 
 from genotools import __version__
-from genotools.data.encoding import BASES, UNKNOWN, decode
+from genotools.data.store import SequenceStore
+from genotools.data.strands import Strands
 from genotools.errors import DataError, GenotoolsError
 from genotools.export._graph import copy_for_export, newest_opset, to_onnx
-from genotools.export.runtime import FORMAT, VERSION, OnnxPredictor, sealed
+from genotools.export._metadata import describe_network, known_answers
+from genotools.export._reference import (
+    TOLERANCE,
+    check_differences,
+    check_network,
+    comparison_windows,
+    expected_outputs,
+)
+from genotools.export.comparison import MAX_LOSS, Comparison, compare_on_store, spread_rows
+from genotools.export.deployed import DeployedNetwork
+from genotools.export.precision import Precision, input_ranges, to_half, to_int8
+from genotools.export.runtime import OnnxPredictor, sealed
 from genotools.export.verify import largest_difference
 from genotools.files import check_output, replacing
-from genotools.nn.cost import cost
 from genotools.nn.network import GenomeNet
-from genotools.training.weights import model_digest
 
-__all__ = ["BATCH_SIZES", "TOLERANCE", "ExportReport", "export_onnx"]
+__all__ = ["BATCH_SIZES", "ExportReport", "export_onnx"]
 
 BATCH_SIZES = (1, 3, 17)
 """Numbers of windows at which every exported file is compared with its network."""
 
-TOLERANCE = 1e-5
-"""Largest difference at which a file counts as exported; of the value itself where that is above 1."""
-
-MAX_PARAMS = 500_000_000
-"""A protobuf file ends at 2 GB."""
-
-N_KNOWN_WINDOWS, N_KNOWN_OUTPUTS = 3, 5
+N_CALIBRATION = 512
+"""Training windows on which the ranges of int8 products are taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,22 +50,29 @@ class ExportReport:
     ----------
     path, size_bytes, digest
         The file, and the digest of genotype and weights.
+    precision, strands
+        As they were asked for.
     opset, n_nodes
         Version of the ONNX operators, and how many the graph has, bodies of loops not counted.
     export_s, check_s
         Seconds for translating the network, and for comparing and writing it.
     differences
         Largest difference to the network by number of windows.
+    comparison
+        What fewer bits cost, where a store was given.
     """
 
     path: Path
     size_bytes: int
     digest: str
+    precision: Precision
+    strands: Strands
     opset: int
     n_nodes: int
     export_s: float
     check_s: float
     differences: Mapping[int, float]
+    comparison: Comparison | None
 
     @property
     def max_difference(self) -> float:
@@ -79,6 +91,10 @@ def export_onnx(
     path: Path | str,
     *,
     card: Mapping[str, object] | None = None,
+    precision: Precision = "fp32",
+    strands: Strands = "forward",
+    store: SequenceStore | None = None,
+    unrolled: bool = False,
     force: bool = False,
     batch_sizes: tuple[int, ...] = BATCH_SIZES,
 ) -> ExportReport:
@@ -98,8 +114,18 @@ def export_onnx(
         Where to write, ending in ``.onnx``.
     card
         JSON values that say where the network comes from.
+    precision
+        ``fp32``; ``fp16`` for weights of half the size; ``int8`` for a quarter of it and products of bytes. See
+        :mod:`genotools.export.precision`.
+    strands
+        ``both`` lets the file average a window's prediction with that of its reverse complement.
+    store
+        Windows of the network's task: its training split calibrates ``int8``, which needs it, and its test split
+        shows what fewer bits cost.
+    unrolled
+        Write the recurrent cell out position by position, for runtimes that know no loops.
     force
-        Replace an existing file.
+        Replace an existing file, and keep one that has lost too much.
     batch_sizes
         Numbers of windows to compare at, two different ones at least.
 
@@ -108,41 +134,53 @@ def export_onnx(
     OutputExistsError
         If ``path`` is taken and ``force`` is off.
     DataError
-        If ``path`` or ``card`` is no good, the network predicts per position, is too large for one file, or gives
-        values that are not finite.
+        If ``path``, ``card`` or ``store`` is no good, the network predicts per position, holds for one strand where
+        both are asked for, is too large for one file, or gives values that are not finite.
     GenotoolsError
-        If the file's predictions differ by more than ``TOLERANCE``, or an operation has no translation. No file is
-        left.
+        If a float32 file's predictions differ by more than ``TOLERANCE``, one with fewer bits loses more than
+        ``MAX_LOSS`` of the metric that counts, or an operation has no translation. No file is left.
     """
     path = _check_path(path, force=force)
-    _check_network(network)
+    check_network(network, strands)
+    _check_store(network, store, precision)
     if len(set(batch_sizes)) < 2 or min(batch_sizes) < 1:
         raise ValueError(f"batch_sizes must be two different positive numbers or more, not {batch_sizes}.")
-    metadata = _metadata(network, card)
+    metadata = {**describe_network(network, card), "precision": precision, "strands": strands}
     started = time.perf_counter()
-    plain = copy_for_export(network)
-    rng = np.random.default_rng(int(metadata["model_digest"][:16], 16))
-    codes = rng.integers(0, UNKNOWN + 1, size=(max(2, *batch_sizes), plain.macro.length), dtype=np.uint8)
-    expected = _expected(plain, codes)
-    metadata["known_answers"] = _known_answers(codes, expected)
-    model = to_onnx(plain, codes[:2], opset=newest_opset())
-    model.producer_name, model.producer_version = "genotools", __version__
+    deployed = DeployedNetwork(copy_for_export(network), strands=strands, unrolled=unrolled).eval()
+    codes = comparison_windows(metadata["model_digest"], network.macro.length, max(2, *batch_sizes))
+    expected = expected_outputs(network, codes, strands)
+    full = to_onnx(deployed, codes[:2], opset=newest_opset())
+    full.producer_name, full.producer_version = "genotools", __version__
+    model = _reduced(full, deployed, precision, store)
     exported = time.perf_counter()
+    comparison = None
     with replacing(path) as temporary:
         _write(temporary, model, metadata)
         differences = _differences(temporary, codes, expected, batch_sizes)
-        _write(temporary, model, {**metadata, "max_difference": repr(max(differences.values()))})
+        tolerance = TOLERANCE if precision == "fp32" else max(TOLERANCE, 2 * max(differences.values()))
+        if precision == "fp32":
+            check_differences(differences, "the ONNX file")
+        elif store is not None:
+            comparison = _compare(full, temporary, metadata, store)
+            _check_loss(comparison, precision, force=force)
+        metadata["known_answers"] = known_answers(codes, expected, tolerance)
+        metadata["max_difference"] = repr(max(differences.values()))
+        _write(temporary, model, metadata)
         onnx.checker.check_model(str(temporary), full_check=True)
         size_bytes = temporary.stat().st_size
     return ExportReport(
         path=path,
         size_bytes=size_bytes,
         digest=metadata["model_digest"],
+        precision=precision,
+        strands=strands,
         opset=next(entry.version for entry in model.opset_import if not entry.domain),
         n_nodes=len(model.graph.node),
         export_s=exported - started,
         check_s=time.perf_counter() - exported,
         differences=differences,
+        comparison=comparison,
     )
 
 
@@ -152,53 +190,55 @@ def _check_path(path: Path | str, *, force: bool) -> Path:
     return check_output(path, force=force)
 
 
-def _check_network(network: GenomeNet) -> None:
-    if network.task.per_position:
-        raise DataError("a network that predicts per position has no single row of outputs per window.")
-    params = cost(network.genotype, network.macro, network.task).params
-    if params > MAX_PARAMS:
-        raise DataError(f"the network has {params:,} parameters; one ONNX file holds {MAX_PARAMS:,}.")
+def _check_store(network: GenomeNet, store: SequenceStore | None, precision: Precision) -> None:
+    if store is None:
+        if precision == "int8":
+            raise DataError(
+                "int8 needs a store: ranges are taken from training windows, losses from test windows."
+            )
+        return
+    faults = []
+    if store.length != network.macro.length:
+        faults.append(f"its windows have {store.length} bp, the network takes {network.macro.length} bp.")
+    if tuple(store.names) != tuple(network.task.names) or store.task.kind is not network.task.kind:
+        faults.append("its labels are not the network's outputs.")
+    if precision == "int8" and not len(store.rows("train")):
+        faults.append("it has no training windows to take ranges from.")
+    if faults:
+        raise DataError.from_faults(store.path, faults)
 
 
-def _metadata(network: GenomeNet, card: Mapping[str, object] | None) -> dict[str, str]:
-    """Return everything about the network that a user of the file may want to know, as text by key."""
-    metadata = {
-        "format": FORMAT,
-        "version": str(VERSION),
-        "genotype": network.genotype.to_json(),
-        "digest": network.genotype.digest,
-        "model_digest": model_digest(network),
-        "macro": json.dumps(network.macro.to_document()),
-        "task": json.dumps(network.task.to_document(), ensure_ascii=False),
-        "channel_order": BASES,
-        "variant_index": str((network.macro.length - 1) // 2),
-        "genotools_version": __version__,
-        "torch_version": torch.__version__,
-        "max_difference": "inf",  # until the file has been run
-    }
-    if card is not None:
-        try:
-            metadata["card"] = json.dumps(dict(card), ensure_ascii=False, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"card holds what JSON cannot: {error}.") from error
-    return metadata
+def _reduced(
+    full: ModelProto, network: DeployedNetwork, precision: Precision, store: SequenceStore | None
+) -> ModelProto:
+    """Return the graph with as many bits as are asked for."""
+    if precision == "fp32":
+        return full
+    model = copy.deepcopy(full)
+    if precision == "fp16":
+        to_half(model)
+        return model
+    assert store is not None  # see _check_store
+    to_int8(model, input_ranges(network, store.codes(spread_rows(store, "train", N_CALIBRATION))))
+    return model
 
 
-def _expected(network: GenomeNet, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    probs: NDArray[np.float32] = network.predict_probs(torch.from_numpy(codes)).numpy()
-    if not np.isfinite(probs).all():
-        raise DataError("the network predicts values that are not finite; its weights are broken.")
-    return probs
+def _compare(full: ModelProto, path: Path, metadata: Mapping[str, str], store: SequenceStore) -> Comparison:
+    with tempfile.TemporaryDirectory() as folder:
+        beside = Path(folder) / "full.onnx"
+        _write(beside, full, metadata)
+        return compare_on_store(OnnxPredictor(beside), OnnxPredictor(path), store)
 
 
-def _known_answers(codes: NDArray[np.uint8], expected: NDArray[np.float32]) -> str:
-    """Return the first outputs for a few windows, by which any user of the file can check a program."""
-    answers = {
-        "windows": [decode(row) for row in codes[:N_KNOWN_WINDOWS]],
-        "outputs": [[float(value) for value in row[:N_KNOWN_OUTPUTS]] for row in expected[:N_KNOWN_WINDOWS]],
-        "tolerance": TOLERANCE,
-    }
-    return json.dumps(answers)
+def _check_loss(comparison: Comparison, precision: Precision, *, force: bool) -> None:
+    if force or comparison.loss <= MAX_LOSS:
+        return
+    name = comparison.headline
+    raise GenotoolsError(
+        f"{precision} loses too much: {name} of the {comparison.split} windows falls from "
+        f"{comparison.before[name]:.4f} to {comparison.after[name]:.4f}, by {comparison.loss:.1%}; "
+        f"{MAX_LOSS:.0%} is allowed. Nothing was written; --force keeps such a file."
+    )
 
 
 def _write(path: Path, model: ModelProto, metadata: Mapping[str, str]) -> None:
@@ -209,21 +249,8 @@ def _write(path: Path, model: ModelProto, metadata: Mapping[str, str]) -> None:
 def _differences(
     path: Path, codes: NDArray[np.uint8], expected: NDArray[np.float32], batch_sizes: tuple[int, ...]
 ) -> dict[int, float]:
-    """Return the largest difference between the file and ``expected`` by number of windows.
-
-    Raises
-    ------
-    GenotoolsError
-        If one is above ``TOLERANCE``.
-    """
+    """Return the largest difference between the file and ``expected`` by number of windows."""
     predictor = OnnxPredictor(path, batch_size=max(batch_sizes))
-    differences = {
+    return {
         size: largest_difference(predictor.predict(codes[:size]), expected[:size]) for size in batch_sizes
     }
-    if not all(difference <= TOLERANCE for difference in differences.values()):
-        found = ", ".join(f"{difference:.2g} at {size}" for size, difference in differences.items())
-        raise GenotoolsError(
-            f"the ONNX file does not predict what the network does: largest difference {found} windows, "
-            f"{TOLERANCE:g} is allowed. Nothing was written."
-        )
-    return differences

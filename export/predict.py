@@ -16,7 +16,7 @@ from genotools import __version__
 from genotools.data.bed import read_bed
 from genotools.data.encoding import UNKNOWN
 from genotools.data.fasta import Fasta
-from genotools.data.strands import Strands, default_strands, predict_strands
+from genotools.data.strands import Strands, default_strands, describe_forward, predict_strands
 from genotools.data.twobit import TwoBit, open_sequences
 from genotools.export.tables import Column, check_table_output, open_table
 from genotools.predictor import Predictor
@@ -225,7 +225,11 @@ class _Job:
         )
 
     def _provenance(self) -> dict[str, str]:
-        order = "both strands, predictions averaged" if self.strands == "both" else "forward strand only"
+        order = (
+            "both strands, predictions averaged"
+            if self.strands == "both"
+            else describe_forward(self.predictor)
+        )
         return {
             "genotools_version": __version__,
             "model_digest": self.predictor.digest,

@@ -77,6 +77,10 @@ class OnnxPredictor:
         Threads of one operation; None leaves it to onnxruntime, which takes all cores.
     batch_size
         Windows in one run; more are split.
+    arena
+        Keep memory between runs: faster, but a process keeps what its largest batch took.
+    spinning
+        Let threads wait busily for the next operation: faster, but they take time from others on the same cores.
 
     Raises
     ------
@@ -90,10 +94,18 @@ class OnnxPredictor:
     >>> predictor.predict(encode(window)[None])  # doctest: +SKIP
     """
 
-    def __init__(self, path: Path | str, *, threads: int | None = None, batch_size: int = 64) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        threads: int | None = None,
+        batch_size: int = 64,
+        arena: bool = True,
+        spinning: bool = True,
+    ) -> None:
         self.path = Path(path)
         self.batch_size = batch_size
-        self._session, self.metadata = _open(self.path, threads)
+        self._session, self.metadata = _open(self.path, _options(threads, arena=arena, spinning=spinning))
         self.genotype = self._read_genotype()
         self.macro = Macro.from_document(self._json("macro"), where=f"{self.path}: macro")
         self.task = Task.from_document(self._json("task"), where=f"{self.path}: task")
@@ -110,9 +122,27 @@ class OnnxPredictor:
         return self.macro.length
 
     @property
-    def digest(self) -> str:
+    def weights_digest(self) -> str:
         """SHA-256 over genotype and weights: equal to that of the PyTorch network that was exported."""
         return self.metadata["model_digest"]
+
+    @cached_property
+    def digest(self) -> str:
+        """What predictions belong to: ``weights_digest``, or one of its own where bits or strands change them."""
+        if (self.precision, self.averages_strands) == ("fp32", False):
+            return self.weights_digest
+        strands = "both" if self.averages_strands else "forward"
+        return hashlib.sha256(f"{self.weights_digest} {self.precision} {strands}".encode()).hexdigest()
+
+    @property
+    def precision(self) -> str:
+        """How numbers are kept: ``fp32``, ``fp16`` or ``int8``."""
+        return self.metadata.get("precision", "fp32")
+
+    @property
+    def averages_strands(self) -> bool:
+        """Whether outputs are means over a window and its reverse complement, taken inside the file."""
+        return self.metadata.get("strands") == "both"
 
     @property
     def variant_index(self) -> int:
@@ -170,16 +200,28 @@ class OnnxPredictor:
             )
 
 
-def _open(path: Path, threads: int | None) -> tuple[onnxruntime.InferenceSession, dict[str, str]]:
+def _options(threads: int | None, *, arena: bool, spinning: bool) -> onnxruntime.SessionOptions:
+    """Return the options for throughput: all optimisations, one operation after the other on all threads."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = arena
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+    options.log_severity_level = 4  # what goes wrong is raised; onnxruntime would print it as well
+    return options
+
+
+def _open(
+    path: Path, options: onnxruntime.SessionOptions
+) -> tuple[onnxruntime.InferenceSession, dict[str, str]]:
     """Return the session and the metadata of a file that is whole and ours."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}.") from error
     is_whole = _is_sealed(data)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
-    options.log_severity_level = 4  # what goes wrong is raised; onnxruntime would print it as well
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except ORT_ERRORS as error:

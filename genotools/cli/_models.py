@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from genotools.errors import DataError
 
 if TYPE_CHECKING:
+    from genotools.export.runtime import OnnxPredictor
     from genotools.nn import GenomeNet
     from genotools.predictor import Predictor
 
@@ -37,7 +38,7 @@ def load_predictor(model: str, *, device: str = "auto", batch_size: int | None =
     if has_onnx and not (has_weights and device.startswith("cuda")):
         predictor = _onnx_predictor(folder / ONNX, device, batch_size)
         if has_weights:
-            _check_same_model(folder, predictor.digest)
+            _check_same_model(folder, predictor.weights_digest)
         return predictor
     if not has_weights:
         raise _without_weights(model, folder)
@@ -106,7 +107,7 @@ def _check_same_model(folder: Path, onnx_digest: str) -> None:
         )
 
 
-def _onnx_predictor(path: Path, device: str, batch_size: int | None) -> "Predictor":
+def _onnx_predictor(path: Path, device: str, batch_size: int | None) -> "OnnxPredictor":
     if device not in ("auto", "cpu"):
         raise DataError(
             f"{path}: ONNX files run on the CPU, not on {device!r}. Use --device cpu, or the weights."

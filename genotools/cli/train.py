@@ -172,7 +172,7 @@ def evaluate(
             strands=strands,
             on_progress=lambda n_done, n_rows: status.update(f"Evaluating: {n_done:,} of {n_rows:,} windows"),
         )
-    how = describe_strands(strands or default_strands(predictor), metrics.names)
+    how = describe_strands(strands or default_strands(predictor), predictor)
     if json:
         from genotools.files import to_json
 

@@ -14,7 +14,15 @@ from genotools.data.encoding import reverse_complement
 from genotools.errors import DataError
 from genotools.predictor import Predictor
 
-__all__ = ["Strands", "default_strands", "n_strand_pairs", "opposite_labels", "predict_strands"]
+__all__ = [
+    "Strands",
+    "averages_strands",
+    "default_strands",
+    "describe_forward",
+    "n_strand_pairs",
+    "opposite_labels",
+    "predict_strands",
+]
 
 Strands = Literal["both", "forward"]
 
@@ -44,8 +52,18 @@ def n_strand_pairs(names: Sequence[str]) -> int:
 
 
 def default_strands(model: Predictor) -> Strands:
-    """Return ``both``, or ``forward`` for a model whose outputs hold for one strand only."""
-    return "forward" if _is_of_one_strand(model) else "both"
+    """Return ``both``, or ``forward`` for a model whose outputs hold for one strand only or are the mean of both."""
+    return "forward" if averages_strands(model) or _is_of_one_strand(model) else "both"
+
+
+def averages_strands(model: Predictor) -> bool:
+    """Return whether a model's outputs are means over both strands already, as those of an exported file can be."""
+    return bool(getattr(model, "averages_strands", False))
+
+
+def describe_forward(model: Predictor) -> str:
+    """Return in words what predictions of windows as they are given stand for."""
+    return "both strands, averaged inside the model" if averages_strands(model) else "forward strand only"
 
 
 def _is_of_one_strand(model: Predictor) -> bool:

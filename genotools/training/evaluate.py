@@ -1,12 +1,18 @@
 """Metrics of a model on one split of a store, both strands averaged unless told otherwise."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from genotools.data.loader import batches
 from genotools.data.store import SequenceStore
-from genotools.data.strands import Strands, default_strands, n_strand_pairs, predict_strands
+from genotools.data.strands import (
+    Strands,
+    default_strands,
+    describe_forward,
+    n_strand_pairs,
+    predict_strands,
+)
 from genotools.errors import DataError
 from genotools.predictor import Predictor
 from genotools.training.task_metrics import Metrics, evaluate_task
@@ -66,11 +72,11 @@ def evaluate(
     return evaluate_task(store.task, labels, probs)
 
 
-def describe_strands(strands: Strands, names: Sequence[str]) -> str:
-    """Return in words what ``strands`` does to predictions of labels called ``names``."""
+def describe_strands(strands: Strands, predictor: Predictor) -> str:
+    """Return in words what ``strands`` does to predictions of a model."""
     if strands == "forward":
-        return "forward strand only"
-    pairs = n_strand_pairs(names)
+        return describe_forward(predictor)
+    pairs = n_strand_pairs(predictor.names)
     exchanged = f"; {pairs} pairs of stranded labels exchanged on the reverse strand" if pairs else ""
     return f"predictions of both strands averaged{exchanged}"
 

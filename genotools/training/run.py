@@ -321,7 +321,7 @@ def _finish(
         reporter.on_message("Testing the best epoch ...")
         predictor = TorchPredictor(network, device=device, precision=settings.precision)
         metrics = evaluate(predictor, store, "test", batch_size=settings.batch_size)
-        how = describe_strands(default_strands(predictor), store.names)
+        how = describe_strands(default_strands(predictor), predictor)
         test = {"strands": how, **metrics.to_json()}
     result = TrainingResult(
         folder=folder,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from genotools import __version__
-from genotools.data.strands import default_strands, n_strand_pairs
+from genotools.data.strands import default_strands, describe_forward, n_strand_pairs
 from genotools.errors import DataError
 from genotools.files import check_output, replacing
 from genotools.predictor import Predictor
@@ -51,7 +51,7 @@ def provenance(model: Predictor, fasta: Path | str | Genome, options: ScoreOptio
         "window_bp": str(model.length),
         "variant_index": f"{variant_index(model.length)} (0-based, first base of REF in the REF and ALT window)",
         "fasta": Path(place).name if place else "in memory",
-        "strands": order[options.get("average", "scores")] if both else "forward strand only",
+        "strands": order[options.get("average", "scores")] if both else describe_forward(model),
         "strand_pairs": f"{n_strand_pairs(model.names)} (NAME_plus and NAME_minus change places on the other strand)",
         **{f"score_{s.name}": _formula(s, options) for s in check_scores(names)},
         **({} if background is None else {"background": f"{background.n} variants"}),

@@ -129,11 +129,11 @@ def test_report_is_json(exported: Any) -> None:
 def test_file_that_differs_from_its_network_is_not_kept(
     exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def shifted(*arguments: Any) -> NDArray[np.float32]:
+    def shifted(*arguments: Any) -> Any:
         return expected(*arguments) + np.float32(1e-3)
 
-    expected = onnx_file._expected
-    monkeypatch.setattr(onnx_file, "_expected", shifted)
+    expected = onnx_file.expected_outputs
+    monkeypatch.setattr(onnx_file, "expected_outputs", shifted)
     monkeypatch.setattr(onnx_file, "to_onnx", lambda *_, **__: onnx.load(exported.path))
     with pytest.raises(GenotoolsError, match=r"does not predict what the network does.*0\.001 at 1") as error:
         export_onnx(exported.network, tmp_path / "wrong.onnx")

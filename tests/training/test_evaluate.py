@@ -76,6 +76,7 @@ def test_a_model_of_other_data_is_refused(
 
 
 def test_words_say_what_was_done_with_the_strands() -> None:
-    assert describe_strands("forward", ["a"]) == "forward strand only"
-    assert describe_strands("both", ["a"]) == "predictions of both strands averaged"
-    assert "1 pairs" in describe_strands("both", ["a_plus", "a_minus"])
+    one = Composition(("a",), 60)
+    assert describe_strands("forward", one) == "forward strand only"
+    assert describe_strands("both", one) == "predictions of both strands averaged"
+    assert "1 pairs" in describe_strands("both", Composition(("a_plus", "a_minus"), 60))

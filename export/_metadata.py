@@ -1,0 +1,59 @@
+"""What an exported file says of itself, as text by key."""
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from genotools import __version__
+from genotools.data.encoding import BASES, decode
+from genotools.errors import DataError
+from genotools.export.runtime import FORMAT, VERSION
+from genotools.nn.network import GenomeNet
+from genotools.training.weights import model_digest
+
+__all__ = ["describe_network", "known_answers"]
+
+N_KNOWN_WINDOWS, N_KNOWN_OUTPUTS = 3, 5
+
+
+def describe_network(network: GenomeNet, card: Mapping[str, object] | None) -> dict[str, str]:
+    """Return everything about the network that a user of the file may want to know.
+
+    Raises
+    ------
+    DataError
+        If ``card`` holds what JSON cannot.
+    """
+    metadata = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "genotype": network.genotype.to_json(),
+        "digest": network.genotype.digest,
+        "model_digest": model_digest(network),
+        "macro": json.dumps(network.macro.to_document()),
+        "task": json.dumps(network.task.to_document(), ensure_ascii=False),
+        "channel_order": BASES,
+        "variant_index": str((network.macro.length - 1) // 2),
+        "genotools_version": __version__,
+        "torch_version": torch.__version__,
+        "max_difference": "inf",  # until the file has been run
+    }
+    if card is not None:
+        try:
+            metadata["card"] = json.dumps(dict(card), ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"card holds what JSON cannot: {error}.") from error
+    return metadata
+
+
+def known_answers(codes: NDArray[np.uint8], expected: NDArray[np.float32], tolerance: float) -> str:
+    """Return the first outputs for a few windows, by which any user of the file can check a program."""
+    answers = {
+        "windows": [decode(row) for row in codes[:N_KNOWN_WINDOWS]],
+        "outputs": [[float(value) for value in row[:N_KNOWN_OUTPUTS]] for row in expected[:N_KNOWN_WINDOWS]],
+        "tolerance": tolerance,
+    }
+    return json.dumps(answers)
