@@ -33,7 +33,7 @@ class Taken:
 
 
 def take_turns(
-    setups: Mapping[str, Callable[[], Step]], repeats: int, *, warm_up: int = 1
+    setups: Mapping[str, Callable[[], Step]], repeats: int, *, warm_up: int = 1, threads: int = 1
 ) -> dict[str, Taken]:
     """Return what every version took.
 
@@ -43,13 +43,15 @@ def take_turns(
         For every version a function that can be pickled; called in the version's process it returns the step.
     repeats, warm_up
         Steps that are timed, and before them steps that are not.
+    threads
+        Of each version. With more than one, times are wall time.
     """
-    os.environ["OMP_NUM_THREADS"] = "1"  # before the workers start
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # before the workers start
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
     for name, setup in setups.items():
         pipes[name], theirs = context.Pipe()
-        context.Process(target=_work, args=(theirs, setup), daemon=True).start()
+        context.Process(target=_work, args=(theirs, setup, threads), daemon=True).start()
     for pipe in pipes.values():
         pipe.recv()
     seconds: dict[str, list[float]] = {name: [] for name in setups}
@@ -64,17 +66,18 @@ def take_turns(
     return taken
 
 
-def _work(pipe: Connection, setup: Callable[[], Step]) -> None:
+def _work(pipe: Connection, setup: Callable[[], Step], threads: int) -> None:
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
+    clock = time.process_time if threads == 1 else time.perf_counter
     before = _peak_bytes()
     step = setup()
     pipe.send("ready")
     while pipe.recv() == "step":
-        started = time.process_time()
+        started = clock()
         step()
-        pipe.send(time.process_time() - started)
+        pipe.send(clock() - started)
     pipe.send(_peak_bytes() - before)
 
 

@@ -1,4 +1,4 @@
-"""Floor 4: networks as ONNX files, and the predictor that runs them without PyTorch.
+"""Floor 4: networks as ONNX files and PyTorch programs, and the predictor that runs them without PyTorch.
 
 The names here are imported when they are first used: what only predicts needs neither PyTorch nor the onnx package.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from genotools.export.onnx_file import ExportReport, export_onnx
     from genotools.export.predict import PredictionSummary, predict_bed, predict_fasta, predict_windows
+    from genotools.export.program import ProgramReport, export_program
     from genotools.export.runtime import OnnxPredictor
     from genotools.export.verify import Verification, verify_onnx
 
@@ -19,8 +20,10 @@ __all__ = [
     "ExportReport",
     "OnnxPredictor",
     "PredictionSummary",
+    "ProgramReport",
     "Verification",
     "export_onnx",
+    "export_program",
     "predict_bed",
     "predict_fasta",
     "predict_windows",
@@ -31,8 +34,10 @@ _HOME = {
     "ExportReport": "onnx_file",
     "OnnxPredictor": "runtime",
     "PredictionSummary": "predict",
+    "ProgramReport": "program",
     "Verification": "verify",
     "export_onnx": "onnx_file",
+    "export_program": "program",
     "predict_bed": "predict",
     "predict_fasta": "predict",
     "predict_windows": "predict",

@@ -42,12 +42,15 @@ class DeployedNetwork(nn.Module):
         Write the recurrent cell out position by position, instead of as one loop.
     """
 
+    bases: Tensor
+    opposite: Tensor
+
     @torch.no_grad()
     def __init__(self, network: GenomeNet, *, strands: Strands = "forward", unrolled: bool = False) -> None:
         super().__init__()
         self.kind = network.task.kind
         self.strands = strands
-        self.register_buffer("bases", network.bases.clone()[:, None])
+        self.register_buffer("bases", network.bases.clone().view(-1, 1))
         self.register_buffer("opposite", torch.from_numpy(opposite_labels(tuple(network.task.names))))
         conv, norm = cast(nn.Conv1d, network.stem.conv), cast(nn.BatchNorm1d, network.stem.norm)
         self.stem = _folded([(conv.weight, ConvGeometry.of(conv))], norm)
@@ -64,7 +67,7 @@ class DeployedNetwork(nn.Module):
         # In the order A, C, G, T the complement of a base is the base as far from the other end.
         both = self._predict(torch.cat([one_hot, one_hot.flip(1, 3)]))
         forward, reverse = both.view(2, -1, both.shape[1]).unbind(0)
-        return (forward + reverse.index_select(1, cast(Tensor, self.opposite))) / 2
+        return (forward + reverse.index_select(1, self.opposite)) / 2
 
     def _predict(self, one_hot: Tensor) -> Tensor:
         before = last = self.stem(one_hot)

@@ -46,7 +46,7 @@ def to_half(model: ModelProto) -> None:
         if values.dtype != np.float32 or values.size < MIN_WEIGHTS:
             continue
         largest = float(np.abs(values).max())
-        if largest > np.finfo(np.float16).max:
+        if largest > float(np.finfo(np.float16).max):
             raise GenotoolsError(
                 f"{tensor.name} has a weight of {largest:.3g}, float16 ends at 65504. Use fp32."
             )

@@ -7,15 +7,20 @@ import typer
 
 from genotools.cli._default_command import DefaultCommandGroup
 from genotools.cli._options import Json
+from genotools.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from genotools.export.comparison import Comparison
+    from genotools.export.onnx_file import ExportReport
+    from genotools.export.program import ProgramReport
 
 __all__ = ["app", "export"]
 
 app = typer.Typer(
     name="export",
-    help="Write a network as ONNX, or verify such a file.",
+    help="Write a network as ONNX or .pt2, or verify such a file.",
     cls=DefaultCommandGroup,
 )
 
@@ -24,7 +29,7 @@ app = typer.Typer(
 def export(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Training folder or zoo name.")],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Where to write, .onnx.", show_default=False)
+        Path, typer.Option("-o", "--output", help="Where to write, .onnx or .pt2.", show_default=False)
     ],
     precision: Annotated[
         Literal["fp32", "fp16", "int8"],
@@ -52,7 +57,7 @@ def export(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Write a trained network as an ONNX file, which predicts without PyTorch.
+    """Write a trained network as an ONNX file, which predicts without PyTorch; or as a PyTorch program, .pt2.
 
     The file is run and compared with the network at several batch sizes before it is kept; one of fewer bits that
     loses more than 1 % of its AUPRC is not. `genotools export verify model.onnx` does so again with a file that has
@@ -62,8 +67,17 @@ def export(
     from genotools.files import check_output, to_json
 
     check_output(output, force=force)
+    is_program = output.suffix == ".pt2"
+    if is_program and (precision != "fp32" or data is not None or unroll):
+        raise DataError(f"{output}: --precision, --data and --unroll are for .onnx files.")
     network = load_trained_network(model)
     typer.echo("Exporting takes some seconds ...", err=True)
+    if is_program:
+        from genotools.export import export_program
+
+        program = export_program(network, output, card=load_card(model), strands=strands, force=force)
+        typer.echo(to_json(program.to_document()), nl=False) if json else _print_program(program)
+        return
     from contextlib import nullcontext
 
     from genotools.data.store import SequenceStore
@@ -80,21 +94,35 @@ def export(
             unrolled=unroll,
             force=force,
         )
-    if json:
-        typer.echo(to_json(report.to_document()), nl=False)
-        return
+    typer.echo(to_json(report.to_document()), nl=False) if json else _print_report(report)
+
+
+def _print_report(report: "ExportReport") -> None:
     typer.echo(f"file        {report.path}")
     typer.echo(
         f"size        {report.size_bytes / 1e6:.1f} MB, {report.n_nodes:,} nodes, opset {report.opset}"
     )
     typer.echo(f"digest      {report.digest}")
     typer.echo(f"exported    in {report.export_s:.1f} s, checked in {report.check_s:.1f} s")
-    typer.echo("difference  to PyTorch, the largest of all outputs:")
-    for size, difference in report.differences.items():
-        typer.echo(f"            {difference:.1e} at {size} window{'s' * (size > 1)}")
+    _print_differences(report.differences)
     if report.comparison is not None:
         _print_comparison(report.comparison)
     typer.echo(f"Next: genotools predict {report.path} SEQUENCES.fa -o predictions.tsv", err=True)
+
+
+def _print_program(report: "ProgramReport") -> None:
+    typer.echo(f"file        {report.path}")
+    typer.echo(f"size        {report.size_bytes / 1e6:.1f} MB")
+    typer.echo(f"digest      {report.digest}")
+    typer.echo(f"exported    in {report.export_s:.1f} s")
+    _print_differences(report.differences)
+    typer.echo(f'Next: in Python, torch.export.load("{report.path}").module()(codes)', err=True)
+
+
+def _print_differences(differences: "Mapping[int, float]") -> None:
+    typer.echo("difference  to PyTorch, the largest of all outputs:")
+    for size, difference in differences.items():
+        typer.echo(f"            {difference:.1e} at {size} window{'s' * (size > 1)}")
 
 
 def _print_comparison(found: "Comparison") -> None:

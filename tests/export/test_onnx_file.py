@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from genotools.data.encoding import encode
 from genotools.errors import DataError, GenotoolsError, OutputExistsError
-from genotools.export import OnnxPredictor, export_onnx, onnx_file
+from genotools.export import OnnxPredictor, _reference, export_onnx, onnx_file
 from genotools.genotype import Genotype, Macro, Task, TaskKind
 from genotools.nn import GenomeNet, build
 from genotools.training import TorchPredictor
@@ -132,7 +132,7 @@ def test_file_that_differs_from_its_network_is_not_kept(
     def shifted(*arguments: Any) -> Any:
         return expected(*arguments) + np.float32(1e-3)
 
-    expected = onnx_file.expected_outputs
+    expected = _reference.expected_outputs
     monkeypatch.setattr(onnx_file, "expected_outputs", shifted)
     monkeypatch.setattr(onnx_file, "to_onnx", lambda *_, **__: onnx.load(exported.path))
     with pytest.raises(GenotoolsError, match=r"does not predict what the network does.*0\.001 at 1") as error:
