@@ -37,6 +37,9 @@ REQUIRED = (
     "max_difference",
 )
 
+OPTIONAL = {"precision": ("fp32", "fp16", "int8"), "strands": ("forward", "both")}
+"""Keys that older files lack: they are as the first value says."""
+
 ORT_ERRORS: tuple[type[Exception], ...] = (
     ort_state.Fail,
     ort_state.InvalidArgument,
@@ -253,6 +256,11 @@ def _check_metadata(path: Path, metadata: Mapping[str, str], *, is_whole: bool) 
             f"{path}: version: {metadata.get('version')!r} is not read by this genotools, which reads {VERSION}."
         )
     faults = [f"{key} is missing in the metadata." for key in REQUIRED if key not in metadata]
+    faults += [
+        f"{key} is {metadata[key][:60]!r}, it must be {' or '.join(known)}."
+        for key, known in OPTIONAL.items()
+        if metadata.get(key, known[0]) not in known
+    ]
     if not faults and not metadata["variant_index"].isdecimal():
         faults.append(f"variant_index is {metadata['variant_index'][:60]!r}, a whole number is expected.")
     if not faults and not _FIGURE.fullmatch(metadata["max_difference"]):

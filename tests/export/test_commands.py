@@ -17,6 +17,7 @@ from genotools.cli.draw import draw
 from genotools.cli.export import export, verify
 from genotools.cli.info import hash_, info
 from genotools.cli.predict import predict
+from genotools.data.strands import default_strands
 from genotools.errors import DataError, OutputExistsError
 from genotools.export import OnnxPredictor, onnx_file, predict_bed, predict_fasta
 from genotools.export.runtime import sealed
@@ -278,3 +279,42 @@ def test_answers_that_are_not_the_files_are_told(run: Run, exported: Any, tmp_pa
     changed.write_bytes(sealed(model.SerializeToString()))
     done = run("verify", changed)
     assert "differs from its known answers by 0.01" in str(done.exception)
+
+
+def test_a_program_is_written_for_those_who_stay_with_pytorch(
+    run: Run, training: Path, exported: Any, tmp_path: Path
+) -> None:
+    done = run("export", training, "-o", tmp_path / "m.pt2", "--strands", "both", "--json")
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert document["digest"] == exported.report.digest
+    assert document["strands"] == "both"
+    refused = run("export", training, "-o", tmp_path / "n.pt2", "--precision", "int8")
+    assert "are for .onnx files" in str(refused.exception)
+
+
+def test_int8_without_a_store_says_what_it_needs(run: Run, training: Path, tmp_path: Path) -> None:
+    done = run("export", training, "-o", tmp_path / "m.onnx", "--precision", "int8")
+    assert "int8 needs a store" in str(done.exception)
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_a_file_that_averages_strands_is_predicted_with_once(
+    run: Run, training: Path, sequences: Path, tmp_path: Path
+) -> None:
+    done = run("export", training, "-o", tmp_path / "both.onnx", "--strands", "both")
+    assert done.exit_code == 0, done.output
+    model = OnnxPredictor(tmp_path / "both.onnx")
+    assert default_strands(model) == "forward"
+    assert model.digest != model.weights_digest
+    run("predict", tmp_path / "both.onnx", sequences, "-o", tmp_path / "inside.tsv")
+    run("predict", training, sequences, "-o", tmp_path / "outside.tsv")
+    inside, outside = (
+        [line.split("\t") for line in (tmp_path / name).read_text().splitlines() if line[0] != "#"]
+        for name in ("inside.tsv", "outside.tsv")
+    )
+    assert inside[0] == outside[0]
+    first = inside[0].index("start_plus")
+    for ours, theirs in zip(inside[1:], outside[1:], strict=True):
+        assert [float(x) for x in ours[first:]] == pytest.approx([float(x) for x in theirs[first:]], abs=1e-5)
+    assert "averaged inside the model" in (tmp_path / "inside.tsv").read_text()

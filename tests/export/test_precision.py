@@ -65,7 +65,7 @@ def files(
     return {
         precision: (
             folder / f"{precision}.onnx",
-            export_onnx(network, folder / f"{precision}.onnx", precision=precision, store=store),  # type: ignore[arg-type]
+            export_onnx(network, folder / f"{precision}.onnx", precision=precision, store=store),
         )
         for precision in ("fp32", "fp16", "int8")
     }
