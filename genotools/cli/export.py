@@ -32,10 +32,14 @@ def export(
     model.onnx` does so again with a file that has come from somewhere.
     """
     from genotools.cli._models import load_card, load_trained_network
+    from genotools.errors import DataError
     from genotools.files import check_output, to_json
+    from genotools.nn.network import GenomeNet
 
     check_output(output, force=force)
     network = load_trained_network(model)
+    if not isinstance(network, GenomeNet):
+        raise DataError(f"{model}: only networks of genotypes are exported; its weights predict as they are.")
     typer.echo("Exporting takes half a minute or so ...", err=True)
     from genotools.export import export_onnx
 
