@@ -15,10 +15,8 @@ from torch import nn
 
 from genotools.errors import GenotoolsError
 from genotools.export.runtime import INPUT, ORT_ERRORS, OUTPUT
-from genotools.nn.builder import build
-from genotools.nn.network import GenomeNet
 
-__all__ = ["copy_for_export", "graphs_of", "newest_opset", "to_onnx"]
+__all__ = ["graphs_of", "newest_opset", "quiet", "to_onnx"]
 
 NEWEST_OPSET = 25
 """The newest that the exporter's own converter writes."""
@@ -26,13 +24,6 @@ OLDEST_OPSET = 18
 """The one the exporter translates to; newer ones are converted from it."""
 
 BATCH_AXIS = "N"
-
-
-def copy_for_export(network: GenomeNet) -> GenomeNet:
-    """Return a copy on the CPU in float32 and evaluation mode, not compiled; ``network`` is left alone."""
-    copy = build(network.genotype, network.macro, network.task, seed=0, compile=False)
-    copy.load_state_dict(network.state_dict())
-    return copy.eval().requires_grad_(False)
 
 
 def newest_opset() -> int:
@@ -76,7 +67,7 @@ def to_onnx(network: nn.Module, codes: NDArray[np.uint8], *, opset: int) -> Mode
         If the exporter cannot translate an operation.
     """
     try:
-        with _quiet(), torch.no_grad():
+        with quiet(), torch.no_grad():
             program = torch.onnx.export(
                 network.eval(),
                 (torch.from_numpy(codes),),
@@ -97,7 +88,7 @@ def to_onnx(network: nn.Module, codes: NDArray[np.uint8], *, opset: int) -> Mode
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence the exporter, which warns about itself and about packages it does without."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]

@@ -12,6 +12,7 @@ from genotools.data.encoding import BASES, decode
 from genotools.errors import DataError
 from genotools.export.runtime import FORMAT, VERSION
 from genotools.nn.network import GenomeNet
+from genotools.nn.window_network import WindowNetwork
 from genotools.training.weights import model_digest
 
 __all__ = ["describe_network", "known_answers"]
@@ -19,7 +20,7 @@ __all__ = ["describe_network", "known_answers"]
 N_KNOWN_WINDOWS, N_KNOWN_OUTPUTS = 3, 5
 
 
-def describe_network(network: GenomeNet, card: Mapping[str, object] | None) -> dict[str, str]:
+def describe_network(network: WindowNetwork, card: Mapping[str, object] | None) -> dict[str, str]:
     """Return everything about the network that a user of the file may want to know.
 
     Raises
@@ -30,13 +31,13 @@ def describe_network(network: GenomeNet, card: Mapping[str, object] | None) -> d
     metadata = {
         "format": FORMAT,
         "version": str(VERSION),
-        "genotype": network.genotype.to_json(),
-        "digest": network.genotype.digest,
+        **_architecture(network),
+        "digest": network.digest,
         "model_digest": model_digest(network),
-        "macro": json.dumps(network.macro.to_document()),
         "task": json.dumps(network.task.to_document(), ensure_ascii=False),
         "channel_order": BASES,
-        "variant_index": str((network.macro.length - 1) // 2),
+        "params": str(sum(parameter.numel() for parameter in network.parameters())),
+        "variant_index": str((network.length - 1) // 2),
         "genotools_version": __version__,
         "torch_version": torch.__version__,
         "max_difference": "inf",  # until the file has been run
@@ -47,6 +48,12 @@ def describe_network(network: GenomeNet, card: Mapping[str, object] | None) -> d
         except (TypeError, ValueError) as error:
             raise DataError(f"card holds what JSON cannot: {error}.") from error
     return metadata
+
+
+def _architecture(network: WindowNetwork) -> dict[str, str]:
+    if isinstance(network, GenomeNet):
+        return {"genotype": network.genotype.to_json(), "macro": json.dumps(network.macro.to_document())}
+    return {key: str(value) for key, value in network.architecture().items()}
 
 
 def known_answers(codes: NDArray[np.uint8], expected: NDArray[np.float32], tolerance: float) -> str:

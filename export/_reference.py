@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 from genotools.data.encoding import UNKNOWN
 from genotools.data.strands import Strands, predict_strands
 from genotools.errors import DataError, GenotoolsError
-from genotools.export._graph import copy_for_export
-from genotools.nn.cost import cost
-from genotools.nn.network import GenomeNet
+from genotools.nn.window_network import WindowNetwork
 from genotools.training.predictor import TorchPredictor
 
 __all__ = ["TOLERANCE", "check_differences", "check_network", "comparison_windows", "expected_outputs"]
@@ -22,13 +20,13 @@ MAX_PARAMS = 500_000_000
 """A protobuf file ends at 2 GB."""
 
 
-def check_network(network: GenomeNet, strands: Strands) -> None:
+def check_network(network: WindowNetwork, strands: Strands) -> None:
     """Refuse a network that no file can stand for."""
     if network.task.per_position:
         raise DataError("a network that predicts per position has no single row of outputs per window.")
     if strands == "both" and network.task.one_strand:
         raise DataError("the network's outputs hold for the strand that is given: both cannot be averaged.")
-    params = cost(network.genotype, network.macro, network.task).params
+    params = sum(parameter.numel() for parameter in network.parameters())
     if params > MAX_PARAMS:
         raise DataError(f"the network has {params:,} parameters; one ONNX file holds {MAX_PARAMS:,}.")
 
@@ -39,9 +37,11 @@ def comparison_windows(digest: str, length: int, n: int) -> NDArray[np.uint8]:
     return rng.integers(0, UNKNOWN + 1, size=(n, length), dtype=np.uint8)
 
 
-def expected_outputs(network: GenomeNet, codes: NDArray[np.uint8], strands: Strands) -> NDArray[np.float32]:
+def expected_outputs(
+    network: WindowNetwork, codes: NDArray[np.uint8], strands: Strands
+) -> NDArray[np.float32]:
     """Return what the network itself predicts, both strands averaged where that is asked for."""
-    predictor = TorchPredictor(copy_for_export(network))
+    predictor = TorchPredictor(network.copy_on_cpu())
     probs: NDArray[np.float32] = predict_strands(predictor, codes, strands=strands).mean(axis=0)
     return probs
 

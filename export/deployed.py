@@ -6,6 +6,8 @@ recurrent cell that have one predecessor are made by one product, and inputs of 
 ``W_0`` before the loop. Numbers differ from those of the network in evaluation mode by rounding.
 """
 
+import copy
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
@@ -17,19 +19,21 @@ from torch.nn import functional as F
 
 from genotools.data.strands import Strands, opposite_labels
 from genotools.genotype.primitives import get_primitive
+from genotools.nn.baselines import Baseline
 from genotools.nn.channels_last import ConvGeometry
 from genotools.nn.conv_blocks import blocks_of, pool
 from genotools.nn.conv_cell import ConvCellModule, edge_name
-from genotools.nn.network import GenomeNet, activate
+from genotools.nn.network import GenomeNet
 from genotools.nn.ops import FactorizedReduce
 from genotools.nn.recurrent_cell import RecurrentCellModule
 from genotools.nn.recurrent_unroll import Family, families_of
+from genotools.nn.window_network import WindowNetwork, activate
 
-__all__ = ["DeployedNetwork", "Product", "plain_loops"]
+__all__ = ["Deployed", "Product", "deploy", "plain_loops"]
 
 
-class DeployedNetwork(nn.Module):
-    """What predicts as a network in evaluation mode; later changes of its weights are not seen.
+def deploy(network: WindowNetwork, *, strands: Strands = "forward", unrolled: bool = False) -> "Deployed":
+    """Return what predicts as a network in evaluation mode; later changes of its weights are not seen.
 
     Parameters
     ----------
@@ -39,19 +43,62 @@ class DeployedNetwork(nn.Module):
         ``both`` predicts for a window and its reverse complement and returns the mean; labels of a strand pair change
         places on the reverse complement.
     unrolled
-        Write the recurrent cell out position by position, instead of as one loop.
+        Write a searched recurrent cell out position by position, instead of as one loop.
     """
+    with torch.no_grad():
+        if isinstance(network, GenomeNet):
+            return _DeployedGenomeNet(network, strands, unrolled=unrolled).eval()
+        assert isinstance(network, Baseline)
+        return _DeployedBaseline(network, strands).eval()
+
+
+class Deployed(nn.Module):
+    """From base codes to predictions; a subclass gives ``predict``, from a one-hot ``(N, 4, 1, L)``."""
 
     bases: Tensor
     opposite: Tensor
 
-    @torch.no_grad()
-    def __init__(self, network: GenomeNet, *, strands: Strands = "forward", unrolled: bool = False) -> None:
+    def __init__(self, network: WindowNetwork, strands: Strands) -> None:
         super().__init__()
         self.kind = network.task.kind
         self.strands = strands
         self.register_buffer("bases", network.bases.clone().view(-1, 1))
         self.register_buffer("opposite", torch.from_numpy(opposite_labels(tuple(network.task.names))))
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        """Return predictions ``(N, K)`` for base codes ``(N, L)``."""
+        one_hot = (sequence[:, None, :] == self.bases).to(torch.float32)[:, :, None]
+        if self.strands == "forward":
+            return self.predict(one_hot)
+        # In the order A, C, G, T the complement of a base is the base as far from the other end.
+        both = self.predict(torch.cat([one_hot, one_hot.flip(1, 3)]))
+        forward, reverse = both.view(2, -1, both.shape[1]).unbind(0)
+        return (forward + reverse.index_select(1, self.opposite)) / 2
+
+    @abstractmethod
+    def predict(self, one_hot: Tensor) -> Tensor:
+        """Return predictions ``(N, K)`` for a one-hot ``(N, 4, 1, L)``."""
+
+
+class _DeployedBaseline(Deployed):
+    """A hand-designed network: as it is, but for its last layers, which can be quantised."""
+
+    def __init__(self, network: Baseline, strands: Strands) -> None:
+        super().__init__(network, strands)
+        self.hidden, self.output = Product.of(network.fc1), Product.of(network.fc2)
+        self.network = copy.deepcopy(network)
+        del self.network.fc1, self.network.fc2
+
+    def predict(self, one_hot: Tensor) -> Tensor:
+        features = self.network.features(one_hot.squeeze(2))
+        return activate(self.output(torch.relu(self.hidden(features))), self.kind)
+
+
+class _DeployedGenomeNet(Deployed):
+    """The network of a genotype, folded."""
+
+    def __init__(self, network: GenomeNet, strands: Strands, *, unrolled: bool) -> None:
+        super().__init__(network, strands)
         conv, norm = cast(nn.Conv1d, network.stem.conv), cast(nn.BatchNorm1d, network.stem.norm)
         self.stem = _folded([(conv.weight, ConvGeometry.of(conv))], norm)
         self.cells = nn.ModuleList(_Cell(cast(ConvCellModule, cell)) for cell in network.cells)
@@ -59,17 +106,7 @@ class DeployedNetwork(nn.Module):
         self.recurrent = None if recurrent is None else _Recurrent(recurrent, unrolled=unrolled)
         self.hidden, self.output = Product.of(network.head.hidden), Product.of(network.head.output)
 
-    def forward(self, sequence: Tensor) -> Tensor:
-        """Return predictions ``(N, K)`` for base codes ``(N, L)``."""
-        one_hot = (sequence[:, None, :] == self.bases).to(torch.float32)[:, :, None]  # (N, 4, 1, L)
-        if self.strands == "forward":
-            return self._predict(one_hot)
-        # In the order A, C, G, T the complement of a base is the base as far from the other end.
-        both = self._predict(torch.cat([one_hot, one_hot.flip(1, 3)]))
-        forward, reverse = both.view(2, -1, both.shape[1]).unbind(0)
-        return (forward + reverse.index_select(1, self.opposite)) / 2
-
-    def _predict(self, one_hot: Tensor) -> Tensor:
+    def predict(self, one_hot: Tensor) -> Tensor:
         before = last = self.stem(one_hot)
         for cell in self.cells:
             before, last = last, cell(before, last)

@@ -16,7 +16,7 @@ from genotools import __version__
 from genotools.data.store import SequenceStore
 from genotools.data.strands import Strands
 from genotools.errors import DataError, GenotoolsError
-from genotools.export._graph import copy_for_export, newest_opset, to_onnx
+from genotools.export._graph import newest_opset, to_onnx
 from genotools.export._metadata import describe_network, known_answers
 from genotools.export._reference import (
     TOLERANCE,
@@ -26,12 +26,12 @@ from genotools.export._reference import (
     expected_outputs,
 )
 from genotools.export.comparison import MAX_LOSS, Comparison, compare_on_store, spread_rows
-from genotools.export.deployed import DeployedNetwork
+from genotools.export.deployed import Deployed, deploy
 from genotools.export.precision import Precision, input_ranges, to_half, to_int8
 from genotools.export.runtime import OnnxPredictor, sealed
 from genotools.export.verify import largest_difference
 from genotools.files import check_output, replacing
-from genotools.nn.network import GenomeNet
+from genotools.nn.window_network import WindowNetwork
 
 __all__ = ["BATCH_SIZES", "ExportReport", "export_onnx"]
 
@@ -87,7 +87,7 @@ class ExportReport:
 
 
 def export_onnx(
-    network: GenomeNet,
+    network: WindowNetwork,
     path: Path | str,
     *,
     card: Mapping[str, object] | None = None,
@@ -147,8 +147,8 @@ def export_onnx(
         raise ValueError(f"batch_sizes must be two different positive numbers or more, not {batch_sizes}.")
     metadata = {**describe_network(network, card), "precision": precision, "strands": strands}
     started = time.perf_counter()
-    deployed = DeployedNetwork(copy_for_export(network), strands=strands, unrolled=unrolled).eval()
-    codes = comparison_windows(metadata["model_digest"], network.macro.length, max(2, *batch_sizes))
+    deployed = deploy(network.copy_on_cpu(), strands=strands, unrolled=unrolled)
+    codes = comparison_windows(metadata["model_digest"], network.length, max(2, *batch_sizes))
     expected = expected_outputs(network, codes, strands)
     full = to_onnx(deployed, codes[:2], opset=newest_opset())
     full.producer_name, full.producer_version = "genotools", __version__
@@ -190,7 +190,7 @@ def _check_path(path: Path | str, *, force: bool) -> Path:
     return check_output(path, force=force)
 
 
-def _check_store(network: GenomeNet, store: SequenceStore | None, precision: Precision) -> None:
+def _check_store(network: WindowNetwork, store: SequenceStore | None, precision: Precision) -> None:
     if store is None:
         if precision == "int8":
             raise DataError(
@@ -198,8 +198,8 @@ def _check_store(network: GenomeNet, store: SequenceStore | None, precision: Pre
             )
         return
     faults = []
-    if store.length != network.macro.length:
-        faults.append(f"its windows have {store.length} bp, the network takes {network.macro.length} bp.")
+    if store.length != network.length:
+        faults.append(f"its windows have {store.length} bp, the network takes {network.length} bp.")
     if tuple(store.names) != tuple(network.task.names) or store.task.kind is not network.task.kind:
         faults.append("its labels are not the network's outputs.")
     if precision == "int8" and not len(store.rows("train")):
@@ -209,7 +209,7 @@ def _check_store(network: GenomeNet, store: SequenceStore | None, precision: Pre
 
 
 def _reduced(
-    full: ModelProto, network: DeployedNetwork, precision: Precision, store: SequenceStore | None
+    full: ModelProto, network: Deployed, precision: Precision, store: SequenceStore | None
 ) -> ModelProto:
     """Return the graph with as many bits as are asked for."""
     if precision == "fp32":

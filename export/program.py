@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from genotools.data.strands import Strands
 from genotools.errors import DataError, GenotoolsError
-from genotools.export._graph import copy_for_export
+from genotools.export._graph import quiet
 from genotools.export._metadata import describe_network
 from genotools.export._reference import check_differences, check_network, comparison_windows, expected_outputs
-from genotools.export.deployed import DeployedNetwork
+from genotools.export.deployed import Deployed, deploy
 from genotools.export.verify import largest_difference
 from genotools.files import check_output, replacing
-from genotools.nn.network import GenomeNet
+from genotools.nn.window_network import WindowNetwork
 
 __all__ = ["METADATA", "ProgramReport", "export_program"]
 
@@ -55,7 +55,7 @@ class ProgramReport:
 
 
 def export_program(
-    network: GenomeNet,
+    network: WindowNetwork,
     path: Path | str,
     *,
     card: Mapping[str, object] | None = None,
@@ -93,10 +93,10 @@ def export_program(
     path = check_output(path, force=force)
     check_network(network, strands)
     metadata = {**describe_network(network, card), "strands": strands}
-    codes = comparison_windows(metadata["model_digest"], network.macro.length, max(BATCH_SIZES))
+    codes = comparison_windows(metadata["model_digest"], network.length, max(BATCH_SIZES))
     expected = expected_outputs(network, codes, strands)
     started = time.perf_counter()
-    deployed = DeployedNetwork(copy_for_export(network), strands=strands).eval()
+    deployed = deploy(network.copy_on_cpu(), strands=strands)
     with replacing(path) as temporary:
         _write(temporary, deployed, torch.from_numpy(codes[:2]), metadata)
         program = torch.export.load(temporary).module()
@@ -116,9 +116,9 @@ def export_program(
     )
 
 
-def _write(path: Path, network: DeployedNetwork, codes: torch.Tensor, metadata: Mapping[str, str]) -> None:
+def _write(path: Path, network: Deployed, codes: torch.Tensor, metadata: Mapping[str, str]) -> None:
     try:
-        with torch.no_grad():
+        with quiet(), torch.no_grad():
             program = torch.export.export(network, (codes,), dynamic_shapes=({0: torch.export.Dim.AUTO},))
     except (torch._dynamo.exc.Unsupported, RuntimeError) as error:
         raise GenotoolsError(f"the network cannot be written as a program: {error}") from error

@@ -17,6 +17,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from genotools.errors import DataError
 from genotools.files import parse_json
+from genotools.genotype.baselines import BaselineName
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
 from genotools.genotype.task import Task
@@ -28,10 +29,8 @@ VERSION = 1
 INPUT, OUTPUT = "sequence", "probability"
 REQUIRED = (
     "version",
-    "genotype",
     "digest",
     "model_digest",
-    "macro",
     "task",
     "variant_index",
     "max_difference",
@@ -109,8 +108,8 @@ class OnnxPredictor:
         self.path = Path(path)
         self.batch_size = batch_size
         self._session, self.metadata = _open(self.path, _options(threads, arena=arena, spinning=spinning))
-        self.genotype = self._read_genotype()
-        self.macro = Macro.from_document(self._json("macro"), where=f"{self.path}: macro")
+        self.architecture, self._macro = self._read_architecture()
+        self.length = self._macro.length if self._macro is not None else int(self.metadata["length"])
         self.task = Task.from_document(self._json("task"), where=f"{self.path}: task")
         self._check_shapes()
 
@@ -120,9 +119,18 @@ class OnnxPredictor:
         return tuple(self.task.names)
 
     @property
-    def length(self) -> int:
-        """Length of a window in bp."""
-        return self.macro.length
+    def genotype(self) -> Genotype:
+        """The genotype; raises DataError for a hand-designed network, which has none."""
+        if not isinstance(self.architecture, Genotype):
+            raise DataError(f"{self.path}: the hand-designed network {self.architecture} has no genotype.")
+        return self.architecture
+
+    @property
+    def macro(self) -> Macro:
+        """The macro-architecture around its cells; raises DataError for a hand-designed network."""
+        if self._macro is None:
+            raise DataError(f"{self.path}: the hand-designed network {self.architecture} has no macro.")
+        return self._macro
 
     @property
     def weights_digest(self) -> str:
@@ -184,13 +192,19 @@ class OnnxPredictor:
     def _json(self, key: str) -> object:
         return parse_json(self.metadata[key], where=f"{self.path}: {key}")
 
-    def _read_genotype(self) -> Genotype:
-        genotype = Genotype.from_json(self.metadata["genotype"], where=f"{self.path}: genotype")
-        if genotype.digest != self.metadata["digest"]:
+    def _read_architecture(self) -> tuple[Genotype | BaselineName, Macro | None]:
+        found: Genotype | BaselineName
+        macro = None
+        if "baseline" in self.metadata:
+            found = BaselineName.named(self.metadata["baseline"], where=f"{self.path}: baseline")
+        else:
+            found = Genotype.from_json(self.metadata["genotype"], where=f"{self.path}: genotype")
+            macro = Macro.from_document(self._json("macro"), where=f"{self.path}: macro")
+        if found.digest != self.metadata["digest"]:
             raise DataError(
-                f"{self.path}: digest: the genotype has {genotype.digest}, not {self.metadata['digest']}."
+                f"{self.path}: digest: what is described has {found.digest}, not {self.metadata['digest']}."
             )
-        return genotype
+        return found, macro
 
     def _check_shapes(self) -> None:
         """Compare what the graph takes and gives with what the metadata say; the first axis is N, any."""
@@ -255,14 +269,18 @@ def _check_metadata(path: Path, metadata: Mapping[str, str], *, is_whole: bool) 
         raise DataError(
             f"{path}: version: {metadata.get('version')!r} is not read by this genotools, which reads {VERSION}."
         )
-    faults = [f"{key} is missing in the metadata." for key in REQUIRED if key not in metadata]
+    needed = (*REQUIRED, *(("length", "params") if "baseline" in metadata else ("genotype", "macro")))
+    faults = [f"{key} is missing in the metadata." for key in needed if key not in metadata]
+    faults += [
+        f"{key} is {metadata[key][:60]!r}, a whole number is expected."
+        for key in ("variant_index", "length", "params")
+        if not re.fullmatch(r"[0-9]{1,9}", metadata.get(key, "0"))
+    ]
     faults += [
         f"{key} is {metadata[key][:60]!r}, it must be {' or '.join(known)}."
         for key, known in OPTIONAL.items()
         if metadata.get(key, known[0]) not in known
     ]
-    if not faults and not metadata["variant_index"].isdecimal():
-        faults.append(f"variant_index is {metadata['variant_index'][:60]!r}, a whole number is expected.")
     if not faults and not _FIGURE.fullmatch(metadata["max_difference"]):
         faults.append(f"max_difference is {metadata['max_difference'][:60]!r}, a number is expected.")
     if faults:

@@ -16,6 +16,7 @@ from typing import Any
 
 from genotools.errors import DataError, OutputExistsError
 from genotools.files import write_json
+from genotools.genotype.baselines import BASELINE_NAMES
 from genotools.genotype.genotype import Genotype
 from genotools.zoo.card import Licences, file_sha256, make_card, read_card
 from genotools.zoo.entry import KEPT_FILES, Entry
@@ -130,6 +131,8 @@ def add_entry(
         raise DataError(
             f"{name[:80]!r} cannot be a name: lower-case letters, digits, dash, underscore, up to 64."
         )
+    if name in BASELINE_NAMES:
+        raise DataError(f"{name!r} is the name of a hand-designed network. Choose another.")
     files = _source_files(source)
     genotype = Genotype.load(files["genotype.json"])
     if zoo is None:

@@ -215,7 +215,8 @@ def export_best(folder: DemoFolder, *, seed: int, device: str) -> Iterator[str]:
 
     path, weights = folder["model.onnx"], folder["model"] / "weights.safetensors"
     if not path.exists() or OnnxPredictor(path).digest != read_weights_header(weights)["model_digest"]:
-        export_onnx(load_network(weights), path, force=True)
+        network = load_network(weights)
+        export_onnx(network, path, force=True)
     predictor = OnnxPredictor(path)
     size_mb = folder["model.onnx"].stat().st_size / 1e6
     yield f"{size_mb:.1f} MB; largest difference to PyTorch {predictor.max_difference:.1e} (checked at export)"

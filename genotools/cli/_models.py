@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genotools.errors import DataError
+from genotools.genotype.baselines import BASELINE_NAMES
 
 if TYPE_CHECKING:
     from genotools.export.runtime import OnnxPredictor
-    from genotools.nn import GenomeNet
+    from genotools.nn import WindowNetwork
     from genotools.predictor import Predictor
 
 __all__ = ["load_card", "load_predictor", "load_trained_network"]
@@ -49,7 +50,7 @@ def load_predictor(model: str, *, device: str = "auto", batch_size: int | None =
     return load_predictor_from_run(folder, device=choose_device(device), **options)
 
 
-def load_trained_network(model: str) -> "GenomeNet":
+def load_trained_network(model: str) -> "WindowNetwork":
     """Return the PyTorch network that ``model`` names, on the CPU, in evaluation mode.
 
     Raises
@@ -90,6 +91,11 @@ def _folder(model: str) -> Path:
     if path.suffix or len(path.parts) != 1:
         raise DataError(
             f"{path}: no such file or folder. A model is a training folder, a zoo name, or a .onnx file."
+        )
+    if model in BASELINE_NAMES:
+        raise DataError(
+            f"{model}: a hand-designed network, without weights. Train it first: "
+            f"genotools train {model} --data STORE.h5 -o DIR"
         )
     from genotools.zoo import entry_path
 

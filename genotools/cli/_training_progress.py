@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
 
     from genotools.data.store import SequenceStore
-    from genotools.nn import GenomeNet
+    from genotools.nn import WindowNetwork
     from genotools.training.history import EpochRecord
     from genotools.training.progress import StepReport
 
@@ -45,7 +45,7 @@ class TrainingProgress(Reporter):
         """Take the bar away, for a message that stays."""
         self._bar.stop()
 
-    def on_start(self, network: "GenomeNet", store: "SequenceStore", device: "torch.device") -> None:
+    def on_start(self, network: "WindowNetwork", store: "SequenceStore", device: "torch.device") -> None:
         """Say what is trained on what."""
         n_params = sum(parameter.numel() for parameter in network.parameters())
         self._say(

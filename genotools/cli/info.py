@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genotools.cli._genotypes import GenotypeArgument, load_genotype
+from genotools.cli._genotypes import ArchitectureArgument, load_architecture, load_genotype
 from genotools.cli._options import Json, Seed
-from genotools.errors import GenotoolsError
+from genotools.errors import DataError, GenotoolsError
 
 if TYPE_CHECKING:
+    from genotools.export.runtime import OnnxPredictor
+    from genotools.genotype.baselines import BaselineName
     from genotools.genotype.genotype import Genotype
     from genotools.genotype.macro import Macro
     from genotools.genotype.task import Task
@@ -27,12 +29,14 @@ Genotypes = Annotated[
 
 
 def info(
-    genotype: GenotypeArgument,
+    genotype: ArchitectureArgument,
     length: Annotated[
         int, typer.Option("--length", min=1, max=100_000_000, help="Input length in bp.")
     ] = 1000,
     outputs: Annotated[int, typer.Option("--outputs", min=1, max=1_000_000, help="Number of outputs.")] = 919,
-    macro: Annotated[str, typer.Option("--macro", help="paper, small or a file.")] = "paper",
+    macro: Annotated[
+        str | None, typer.Option("--macro", help="paper, small or a file.  [default: paper]")
+    ] = None,
     proxies: Annotated[
         bool, typer.Option("--proxies", help="Zero-cost scores of the untrained network as well.")
     ] = False,
@@ -41,9 +45,11 @@ def info(
 ) -> None:
     """Describe a genotype: digest, cells in words, parameters, MACs, receptive field.
 
-    Of a .onnx file, what it says of itself: the trained network, its task and where it comes from.
+    Of a hand-designed network, its paper, parameters and MACs. Of a .onnx file, what it says of itself: the trained
+    network, its task and where it comes from.
     """
-    from genotools.cli._macros import load_macro
+    from genotools.cli._macros import load_macro_for
+    from genotools.genotype.baselines import BaselineName
     from genotools.genotype.prose import describe
     from genotools.genotype.task import Task
     from genotools.nn.cost import cost
@@ -51,8 +57,13 @@ def info(
     if genotype.endswith(".onnx"):
         _print_model(genotype, as_json=as_json)
         return
-    chosen = load_genotype(genotype)
-    frame, task = load_macro(macro, length=length), Task(outputs)
+    chosen, task = load_architecture(genotype), Task(outputs)
+    frame = load_macro_for(chosen, macro, default="paper", length=length)
+    if isinstance(chosen, BaselineName):
+        _print_baseline(chosen, length, task, proxies=proxies, as_json=as_json)
+        return
+    assert frame is not None
+    macro = macro or "paper"
     figures = cost(chosen, frame, task)
     values: dict[str, Any] = {
         "digest": chosen.digest,
@@ -81,22 +92,43 @@ def info(
         _print_proxies(values["proxies"])
 
 
+def _print_baseline(name: "BaselineName", length: int, task: "Task", *, proxies: bool, as_json: bool) -> None:
+    """Print what a hand-designed network is and costs."""
+    from genotools.nn.baselines import baseline_size
+
+    if proxies:
+        raise DataError(f"--proxies: zero-cost scores compare genotypes; {name} is hand-designed.")
+    size = baseline_size(name, length, task)
+    values = {
+        "baseline": str(name),
+        "digest": name.digest,
+        "reference": name.reference,
+        "length_bp": length,
+        "outputs": task.n_outputs,
+        "params": size.params,
+        "macs": size.macs,
+    }
+    if as_json:
+        typer.echo(json.dumps(values, indent=2))
+        return
+    typer.echo(f"{name}: a hand-designed network, without a genotype")
+    typer.echo(f"reference        {name.reference}")
+    typer.echo(f"digest           {name.digest}")
+    typer.echo(f"parameters       {size.params:,}   ({length} bp, {task.n_outputs} outputs)")
+    typer.echo(f"MACs             {size.macs:,} a sequence")
+
+
 def _print_model(file: str, *, as_json: bool) -> None:
     """Print what an exported file says of itself."""
     from genotools.export.runtime import OnnxPredictor
-    from genotools.genotype.prose import describe
-    from genotools.nn.cost import cost
 
     model = OnnxPredictor(file, threads=1)
-    figures = cost(model.genotype, model.macro, model.task)
-    values: dict[str, Any] = {
-        "digest": model.genotype.digest,
+    what, values = _architecture_of(model)
+    values |= {
         "model_digest": model.digest,
-        "space": model.genotype.space,
-        "macro": model.macro.to_document(),
         "task": model.task.to_document(),
-        "params": figures.params,
-        "macs": figures.macs,
+        "precision": model.precision,
+        "strands": "both" if model.averages_strands else "forward",
         "variant_index": model.variant_index,
         "channel_order": model.metadata["channel_order"],
         "max_difference": model.max_difference,
@@ -106,12 +138,14 @@ def _print_model(file: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(values, indent=2, ensure_ascii=False))
         return
-    typer.echo(describe(model.genotype))
-    typer.echo(f"digest           {model.genotype.digest}")
+    typer.echo(what)
+    typer.echo(f"digest           {values['digest']}")
     typer.echo(f"model digest     {model.digest}")
-    typer.echo(f"parameters       {figures.params:,}   ({model.length:,} bp, {len(model.names):,} outputs)")
+    typer.echo(f"parameters       {values['params']:,}   ({model.length:,} bp, {len(model.names):,} outputs)")
     names = ", ".join(model.names[:5]) + (", ..." if len(model.names) > 5 else "")
     typer.echo(f"task             {model.task.kind}: {names}")
+    strands = "both strands averaged inside" if model.averages_strands else "the strand that is given"
+    typer.echo(f"numbers          {model.precision}, {strands}")
     typer.echo(f"variant index    {model.variant_index}")
     typer.echo(f"difference       {model.max_difference:.1e} to PyTorch, at export")
     for key, value in (model.card or {}).items():
@@ -119,6 +153,24 @@ def _print_model(file: str, *, as_json: bool) -> None:
         typer.echo(
             f"{key:<16} {text if len(text) <= MAX_CARD_TEXT else text[:MAX_CARD_TEXT] + ' ... (--json)'}"
         )
+
+
+def _architecture_of(model: "OnnxPredictor") -> tuple[str, dict[str, Any]]:
+    """Return words and values about what an exported file was built from."""
+    from genotools.genotype.baselines import BaselineName
+
+    if isinstance(model.architecture, BaselineName):
+        name = model.architecture
+        values = {"baseline": str(name), "digest": name.digest, "reference": name.reference}
+        words = f"{name}: a hand-designed network, without a genotype\nreference        {name.reference}"
+        return words, {**values, "length_bp": model.length, "params": int(model.metadata["params"])}
+    from genotools.genotype.prose import describe
+    from genotools.nn.cost import cost
+
+    genotype, macro = model.genotype, model.macro.to_document()
+    figures = cost(genotype, model.macro, model.task)
+    facts: dict[str, Any] = {"digest": genotype.digest, "space": genotype.space, "macro": macro}
+    return describe(genotype), {**facts, "params": figures.params, "macs": figures.macs}
 
 
 def _proxies(genotype: "Genotype", macro: "Macro", task: "Task", *, seed: int) -> dict[str, dict[str, Any]]:

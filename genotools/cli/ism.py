@@ -136,7 +136,7 @@ def attribute(
     names = tuple(network.task.names)
     indices = select_features(names, read_features(features))
     contig, start, end = _parsed(region)
-    window, left = region_window(fasta, contig, start, end, length=network.macro.length)
+    window, left = region_window(fasta, contig, start, end, length=network.length)
     used = strands or ("forward" if network.task.one_strand else "both")
     importance = run(network, window, indices, strands=used)[left : left + end - start]
     codes = window[left : left + end - start]

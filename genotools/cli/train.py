@@ -1,4 +1,4 @@
-"""``genotools train`` and ``genotools evaluate``: weights for a genotype, and how good they are."""
+"""``genotools train`` and ``genotools evaluate``: weights for a genotype or a hand-designed network; their worth."""
 
 import shlex
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from genotools.cli._genotypes import GenotypeArgument, load_genotype
+from genotools.cli._genotypes import ArchitectureArgument, load_architecture
 from genotools.cli._options import Device, Force, Json, Out, Resume, Seed
 
 if TYPE_CHECKING:
@@ -21,13 +21,15 @@ Preset = Annotated[str, typer.Option("--preset", help="quick (minutes on a lapto
 MacroOption = Annotated[
     str | None,
     typer.Option(
-        "--macro", help="small, paper, or a JSON file.  [default: small with --preset quick, else paper]"
+        "--macro",
+        help="What frames the cells of a genotype: small, paper, or a JSON file.  [default: small with --preset "
+        "quick, else paper]",
     ),
 ]
 
 
 def train(
-    genotype: GenotypeArgument,
+    genotype: ArchitectureArgument,
     *,
     data: Data,
     output: Out,
@@ -65,12 +67,12 @@ def train(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Train the network of a genotype on a store and test its best epoch.
+    """Train the network of a genotype, or a hand-designed one, on a store and test its best epoch.
 
     Options left out have the preset's values. Ctrl-C leaves a checkpoint that --resume continues from. Several
     devices share every batch with `torchrun --nproc-per-node N -m genotools train ...`.
     """
-    from genotools.cli._macros import load_macro
+    from genotools.cli._macros import load_macro_for
     from genotools.cli._ranks import rank_setting
     from genotools.cli._resume import resume_command
     from genotools.cli._training_progress import TrainingProgress
@@ -96,6 +98,9 @@ def train(
             shift_bp=shift,
         )
     )
+    architecture = load_architecture(genotype)
+    default = "small" if preset == "quick" else "paper"
+    frame = load_macro_for(architecture, macro, default=default, length=length)
     with (
         rank_setting(device, output) as setting,
         stop_on_signals() as stop,
@@ -103,10 +108,10 @@ def train(
     ):
         try:
             result = run_training(
-                load_genotype(genotype),
+                architecture,
                 data,
                 setting.folder,
-                macro=load_macro(macro or ("small" if preset == "quick" else "paper"), length=length),
+                macro=frame,
                 settings=settings,
                 seed=seed,
                 device=str(setting.device),
@@ -188,17 +193,22 @@ def _print_training(result: "TrainingResult", data: Path, console: "Console") ->
     """Print the few numbers that count to stdout, and where everything lies to stderr."""
     from genotools.cli._metrics_output import print_test
 
-    typer.echo(f"genotype        {result.genotype_digest}")
+    if result.baseline is None:
+        typer.echo(f"genotype        {result.genotype_digest}")
+    else:
+        typer.echo(f"network         {result.baseline}")
     typer.echo(f"parameters      {result.n_params:,}")
     typer.echo(f"best epoch      {result.best_epoch} of {result.n_epochs}")
     print_test(result.validation, result.test)
     folder = result.folder
+    what = "genotype, macro" if result.baseline is None else "name, length"
     message = [
         f"Trained in {result.seconds:,.0f} s. In {folder}:",
-        "  weights.safetensors  the best epoch's weights, with genotype, macro and labels",
+        f"  weights.safetensors  the best epoch's weights, with {what} and labels",
         "  result.json          metrics of every label",
         "  history.jsonl        every epoch" + ("; curves.png" if (folder / "curves.png").exists() else ""),
-        f"Next: {shlex.join(['genotools', 'export', str(folder), '-o', str(folder / 'model.onnx')])}",
-        f"  or: {shlex.join(['genotools', 'evaluate', str(folder), '--data', str(data)])}",
     ]
+    evaluate = shlex.join(["genotools", "evaluate", str(folder), "--data", str(data)])
+    export = shlex.join(["genotools", "export", str(folder), "-o", str(folder / "model.onnx")])
+    message += [f"Next: {export}", f"  or: {evaluate}"]
     console.print("\n".join(message), highlight=False, markup=False, soft_wrap=True)

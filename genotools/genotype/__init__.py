@@ -5,6 +5,7 @@ Cells and genotypes are immutable DAGs; a space says which are legal. Nothing he
 
 from typing import TYPE_CHECKING
 
+from genotools.genotype.baselines import BaselineName
 from genotools.genotype.cells import ConvCell, Edge, RecurrentCell, State
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Layer, Macro
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GENOME_NAS",
+    "BaselineName",
     "ConvCell",
     "ConvCellSpace",
     "Cost",

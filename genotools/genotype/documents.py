@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from genotools.errors import DataError
+from genotools.genotype.baselines import BASELINE_FORMAT, BaselineName
 from genotools.genotype.cells import (
     ConvCell,
     Edge,
@@ -31,6 +32,7 @@ from genotools.genotype.space import ConvCellSpace, RecurrentCellSpace, SearchSp
 from genotools.genotype.task import TaskKind
 
 __all__ = [
+    "baseline_from_document",
     "genotype_from_document",
     "genotype_schema",
     "genotype_to_document",
@@ -159,6 +161,20 @@ class TaskModel(_Model):
     names: list[StrictStr] = Field(max_length=1_000_000)
     per_position: StrictBool
     one_strand: StrictBool = False
+
+
+class BaselineModel(_Model):
+    """A hand-designed network of genotools."""
+
+    format: Literal["genotools/baseline"]
+    version: Literal[1]
+    name: BaselineName
+
+
+def baseline_from_document(document: object, *, where: str) -> BaselineName:
+    """Return the hand-designed network that JSON values name; raises DataError listing every fault."""
+    _check_header(document, where=where, format_name=BASELINE_FORMAT)
+    return _validate(BaselineModel, document, where=where).name
 
 
 def macro_values_from_document(document: object, *, where: str) -> dict[str, Any]:

@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING
 from genotools.nn.cost import NetworkCost, cost
 
 if TYPE_CHECKING:
+    from genotools.nn.architecture import rebuild
     from genotools.nn.builder import build
-    from genotools.nn.network import GenomeNet, activate
+    from genotools.nn.network import GenomeNet
+    from genotools.nn.window_network import WindowNetwork, activate
 
-__all__ = ["GenomeNet", "NetworkCost", "activate", "build", "cost"]
+__all__ = ["GenomeNet", "NetworkCost", "WindowNetwork", "activate", "build", "cost", "rebuild"]
 
-_HOME = {"GenomeNet": "network", "activate": "network", "build": "builder"}
+_HOME = {
+    "GenomeNet": "network",
+    "WindowNetwork": "window_network",
+    "activate": "window_network",
+    "build": "builder",
+    "rebuild": "architecture",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -25,16 +25,16 @@ __all__ = ["PackedCells", "PackedNetwork", "fastest_inference", "weights_version
 def fastest_inference(network: nn.Module) -> Callable[[Tensor], Tensor]:
     """Return what predicts as ``network`` in evaluation mode, and as fast as can be while its weights stay.
 
-    A :class:`PackedNetwork` of a network on a CPU in float32, otherwise the module itself. In evaluation mode and
-    without gradients, which the caller sees to.
+    A :class:`PackedNetwork` of a genotype's network on a CPU in float32, otherwise the module itself. In evaluation
+    mode and without gradients, which the caller sees to.
     """
-    if not isinstance(network, GenomeNet):  # a path of a supernet, say
+    if not isinstance(network, GenomeNet):  # a hand-designed one, or a path of a supernet
         return network
-    weight = network.head.output.weight
-    return PackedNetwork(network) if (weight.device.type, weight.dtype) == ("cpu", torch.float32) else network
+    is_packed = (network.device.type, network.dtype) == ("cpu", torch.float32)
+    return PackedNetwork(network) if is_packed else network
 
 
-def weights_version(network: GenomeNet) -> tuple[tuple[int, int], ...]:
+def weights_version(network: nn.Module) -> tuple[tuple[int, int], ...]:
     """Return what changes when a weight or statistic does: place in memory and number of changes of each."""
     return tuple((tensor.data_ptr(), tensor._version) for tensor in network.state_dict().values())
 

@@ -11,37 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from genotools.genotype.cells import ConvCell
+from genotools.genotype.documents import genotype_to_document
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro, Stage
-from genotools.genotype.task import Task, TaskKind
+from genotools.genotype.task import Task
 from genotools.nn.channels_last import ConvGeometry, from_channels_last, to_channels_last
 from genotools.nn.conv_blocks import run_blocks
 from genotools.nn.conv_cell import ConvCellModule
 from genotools.nn.conv_cell_fast import run_cell
 from genotools.nn.dense import Dense
 from genotools.nn.node_value import NodeValue
-from genotools.nn.one_hot import N_BASES, all_bases, one_hot
 from genotools.nn.ops import stem
 from genotools.nn.recurrent_cell import INIT_RANGE, RecurrentCellModule
+from genotools.nn.window_network import WindowNetwork, activate
 
 __all__ = ["GenomeNet", "Head", "activate"]
-
-
-def activate(logits: Tensor, kind: TaskKind) -> Tensor:
-    """Return the predictions that ``logits`` of shape ``(..., K)`` stand for.
-
-    Probabilities for ``multilabel`` (sigmoid) and ``multiclass`` (softmax), the logits themselves for
-    ``regression``, their exponential for ``counts``.
-    """
-    match kind:
-        case TaskKind.MULTILABEL:
-            return torch.sigmoid(logits)
-        case TaskKind.MULTICLASS:
-            return torch.softmax(logits, dim=-1)
-        case TaskKind.REGRESSION:
-            return logits
-        case TaskKind.COUNTS:
-            return torch.exp(logits)
 
 
 class Head(nn.Module):
@@ -68,7 +52,7 @@ class Head(nn.Module):
         return logits
 
 
-class GenomeNet(nn.Module):
+class GenomeNet(WindowNetwork):
     """The network of one genotype in one macro-architecture for one task.
 
     Made by :func:`genotools.nn.build`, which seeds the initialisation. Dropout is off except in the head until
@@ -84,17 +68,12 @@ class GenomeNet(nn.Module):
     torch.Size([2, 3])
     """
 
-    bases: Tensor
-
     def __init__(self, genotype: Genotype, macro: Macro, task: Task) -> None:
-        super().__init__()
+        super().__init__(macro.length, task)
         self.genotype = genotype
         self.macro = macro
-        self.task = task
         self._is_compiled = False
         stages = macro.stages(genotype.normal.n_nodes, genotype.reduce.n_nodes)
-        # Not a weight: it comes with the class, not with a checkpoint.
-        self.register_buffer("bases", all_bases(), persistent=False)
         self.stem = stem(macro.stem_channels, macro.stem_kernel)
         self.cells = nn.ModuleList(self._make_cell(stage) for stage in stages)
         last = stages[-1]
@@ -108,47 +87,21 @@ class GenomeNet(nn.Module):
     def _make_cell(self, stage: Stage) -> ConvCellModule:
         return ConvCellModule(self._cell_of(stage), stage, shifted=self.macro.shifted_reduction)
 
-    def forward(self, codes: Tensor) -> Tensor:
-        """Return logits ``(N, K)``, or ``(N, P, K)`` for a task per position.
+    @property
+    def digest(self) -> str:
+        """The genotype's."""
+        return self.genotype.digest
 
-        Parameters
-        ----------
-        codes
-            Base codes, uint8, ``(N, macro.length)``: A, C, G, T are 0 to 3; everything above is unknown and
-            becomes a zero column.
+    def architecture(self) -> dict[str, object]:
+        """Return the documents ``genotype``, in the numbering that names of parameters follow, and ``macro``."""
+        return {"genotype": genotype_to_document(self.genotype), "macro": self.macro.to_document()}
 
-        Raises
-        ------
-        ValueError
-            If the type or the shape is another.
-        """
-        return self.forward_with_states(codes)[0]
+    def _untrained(self) -> "GenomeNet":
+        return GenomeNet(self.genotype, self.macro, self.task)
 
-    def forward_with_states(self, codes: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return the logits and the recurrent states ``(T, N, H)``, None without a recurrent cell.
-
-        The states are what the slowness penalty is taken of.
-        """
-        return self._run(self.one_hot(codes))
-
-    def forward_one_hot(self, x: Tensor) -> Tensor:
-        """Return the logits for a one-hot ``(N, 4, macro.length)``, through which gradients can flow.
-
-        Raises
-        ------
-        ValueError
-            If the type is no float or the shape is another.
-        """
-        if not x.is_floating_point() or x.dim() != 3 or x.shape[1:] != (N_BASES, self.macro.length):
-            raise ValueError(
-                f"one-hot must be floats of shape (N, {N_BASES}, {self.macro.length}), "
-                f"not {_name(x)}. Base codes go to forward."
-            )
-        return self._run(x)[0]
-
-    def one_hot(self, codes: Tensor) -> Tensor:
-        """Return base codes ``(N, L)`` as ``(N, 4, L)`` in the precision of the weights."""
-        return one_hot(codes, self.bases, length=self.macro.length, dtype=self.head.output.weight.dtype)
+    def recurrent_parameters(self) -> list[nn.Parameter]:
+        """Return the matrices of the recurrent cell."""
+        return [] if self.recurrent is None else list(self.recurrent.parameters())
 
     def _run(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         sequence = (self._run_cells_fast(x) if self._is_fast_on(x) else self._run_cells(x)).permute(2, 0, 1)
@@ -201,19 +154,6 @@ class GenomeNet(nn.Module):
             return self.head(sequence), None
         states = self.recurrent.unroll_plain(sequence)
         return self.head(states), states
-
-    def predict_probs(self, codes: Tensor) -> Tensor:
-        """Return what :func:`activate` makes of the logits, in evaluation mode and without gradients.
-
-        The mode the network was in is put back.
-        """
-        was_training = self.training
-        self.eval()
-        try:
-            with torch.inference_mode():
-                return activate(self(codes), self.task.kind)
-        finally:
-            self.train(was_training)
 
     def set_dropout(
         self,
@@ -272,7 +212,3 @@ class GenomeNet(nn.Module):
         for part in parts:
             assert part is not None
             part.compile(backend=backend, **options)
-
-
-def _name(x: Tensor) -> str:
-    return f"{str(x.dtype).removeprefix('torch.')} of shape {tuple(x.shape)}"

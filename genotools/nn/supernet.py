@@ -217,6 +217,10 @@ class Supernet(nn.Module):
                 )
             tensor.copy_(theirs[name])
 
+    def recurrent_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters that are trained with the recurrent cell's learning rate."""
+        return [] if self.recurrent is None else list(self.recurrent.parameters())
+
     def set_dropout(
         self,
         *,

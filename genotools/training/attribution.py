@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from genotools.data.encoding import UNKNOWN, reverse_complement
 from genotools.data.strands import Strands, opposite_labels
-from genotools.nn.network import GenomeNet
+from genotools.nn.window_network import WindowNetwork
 
 __all__ = ["attribute"]
 
 
 def attribute(
-    network: GenomeNet,
+    network: WindowNetwork,
     window: NDArray[np.uint8],
     outputs: Sequence[int],
     *,
@@ -47,11 +47,11 @@ def attribute(
 
 
 def _one_strand(
-    network: GenomeNet, window: NDArray[np.uint8], outputs: NDArray[np.int64]
+    network: WindowNetwork, window: NDArray[np.uint8], outputs: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     was_training = network.training
     network.eval()
-    device = network.head.output.weight.device
+    device = network.device
     try:
         codes = torch.from_numpy(np.ascontiguousarray(window[None])).to(device)
         one_hot = network.one_hot(codes).detach().requires_grad_()

@@ -10,19 +10,19 @@ import math
 import torch
 from torch import Tensor, nn
 
-from genotools.nn.network import GenomeNet
 from genotools.nn.supernet import Supernet
+from genotools.nn.window_network import WindowNetwork
 from genotools.training.settings import TrainingSettings
 
 __all__ = ["clipped_step", "cosine_rate", "learning_rates", "make_optimiser", "set_learning_rates"]
 
 
-def make_optimiser(network: GenomeNet | Supernet, settings: TrainingSettings) -> torch.optim.SGD:
+def make_optimiser(network: WindowNetwork | Supernet, settings: TrainingSettings) -> torch.optim.SGD:
     """Return SGD over two groups: 0 holds everything outside the recurrent cell, 1 the recurrent cell.
 
-    Group 1 is there, and empty, for a network without a recurrent cell.
+    Group 1 is there, and empty, for a network without a recurrent cell: hand-designed ones train an LSTM as the rest.
     """
-    recurrent = [] if network.recurrent is None else list(network.recurrent.parameters())
+    recurrent = list(network.recurrent_parameters())
     in_recurrent = {id(parameter) for parameter in recurrent}
     others = [parameter for parameter in network.parameters() if id(parameter) not in in_recurrent]
     return torch.optim.SGD(

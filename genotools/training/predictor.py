@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from genotools.errors import DataError
 from genotools.genotype.task import Task
 from genotools.nn.inference import fastest_inference, weights_version
-from genotools.nn.network import GenomeNet, activate
+from genotools.nn.window_network import WindowNetwork, activate
 from genotools.training.precision import Precision, autocast, tensor_cores
 from genotools.training.validation import to_device
 from genotools.training.weights import load_network, model_digest
@@ -43,7 +43,7 @@ class TorchPredictor:
 
     def __init__(
         self,
-        network: GenomeNet,
+        network: WindowNetwork,
         *,
         device: str | torch.device = "cpu",
         batch_size: int = 256,
@@ -65,7 +65,7 @@ class TorchPredictor:
     @property
     def length(self) -> int:
         """Length of a window in bp."""
-        return self.network.macro.length
+        return self.network.length
 
     @property
     def task(self) -> Task:
@@ -74,7 +74,7 @@ class TorchPredictor:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over genotype and weights, as they are when it is first asked for."""
+        """SHA-256 over architecture and weights, as they are when it is first asked for."""
         return model_digest(self.network)
 
     def predict(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:

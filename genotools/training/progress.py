@@ -19,8 +19,7 @@ from genotools.data.augment import augmented
 from genotools.data.store import SequenceStore
 from genotools.data.strands import opposite_labels
 from genotools.errors import DataError, GenotoolsError
-from genotools.genotype.documents import genotype_to_document
-from genotools.nn.network import GenomeNet
+from genotools.nn.window_network import WindowNetwork
 from genotools.randomness import forked_torch
 from genotools.training.checkpoint import Checkpoint, check_identity, load_checkpoint, save_checkpoint
 from genotools.training.history import EpochRecord
@@ -70,14 +69,16 @@ class StepReport:
 
 
 def training_identity(
-    network: GenomeNet, store: SequenceStore, settings: TrainingSettings, *, seed: int
+    network: WindowNetwork, store: SequenceStore, settings: TrainingSettings, *, seed: int
 ) -> dict[str, object]:
     """Return all that decides the result of a training, as JSON values."""
-    genotype = genotype_to_document(network.genotype)
+    architecture = network.architecture()
+    genotype = architecture.get("genotype")
+    if isinstance(genotype, dict):  # its notes and the name of its space decide nothing
+        architecture["genotype"] = {key: genotype[key] for key in ("digest", "cells")}
     return {
         "settings": settings.to_document(),
-        "genotype": {"digest": genotype["digest"], "cells": genotype["cells"]},
-        "macro": network.macro.to_document(),
+        **architecture,
         "task": network.task.to_document(),
         "seed": seed,
         "data": {"digest": store.digest},
@@ -97,7 +98,7 @@ class Training:
 
     def __init__(
         self,
-        network: GenomeNet,
+        network: WindowNetwork,
         store: SequenceStore,
         settings: TrainingSettings,
         *,

@@ -1,8 +1,9 @@
 """A training from beginning to end, and its folder.
 
 ======================= ==================================================================================
-``config.json``         settings, macro, task, seed, digest of the data, version of genotools
-``genotype.json``       what is trained, in the numbering its weights are named by
+``config.json``         settings, architecture, task, seed, digest of the data, version of genotools
+``genotype.json``       what is trained, in the numbering its weights are named by; of a hand-designed network
+                        ``baseline.json``
 ``history.jsonl``       one line an epoch
 ``checkpoint/``         the state of the training, replaced after every epoch, removed at the end
 ``weights.safetensors`` the best epoch's weights, once training is over; alone enough to rebuild the network
@@ -26,10 +27,12 @@ from genotools.data.store import SequenceStore
 from genotools.data.strands import default_strands
 from genotools.errors import DataError, MissingExtraError, OutputExistsError
 from genotools.files import read_json, write_json
+from genotools.genotype.baselines import BaselineName
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
-from genotools.nn.builder import build
-from genotools.nn.network import GenomeNet
+from genotools.nn.architecture import ARCHITECTURE_KEYS, make_network
+from genotools.nn.baselines import Baseline
+from genotools.nn.window_network import WindowNetwork
 from genotools.training.checkpoint import check_identity, load_checkpoint
 from genotools.training.device import choose_device
 from genotools.training.evaluate import describe_strands, evaluate
@@ -48,9 +51,10 @@ TRAINING_FORMAT = "genotools/training"
 RESULT_FORMAT = "genotools/training-result"
 VERSION = 1
 
-CONFIG, GENOTYPE, HISTORY, CURVES, RESULT = (
+CONFIG, GENOTYPE, BASELINE, HISTORY, CURVES, RESULT = (
     "config.json",
     "genotype.json",
+    "baseline.json",
     "history.jsonl",
     "curves.png",
     "result.json",
@@ -62,7 +66,7 @@ LOCK = ".lock"
 class Reporter:
     """Hears how a training goes; this one keeps silent. Override what is of interest."""
 
-    def on_start(self, network: GenomeNet, store: SequenceStore, device: torch.device) -> None:
+    def on_start(self, network: WindowNetwork, store: SequenceStore, device: torch.device) -> None:
         """Hear what is about to be trained."""
 
     def on_step(self, report: StepReport) -> None:
@@ -83,8 +87,10 @@ class TrainingResult:
     ----------
     folder
         Where everything lies.
-    genotype_digest, model_digest
-        Of the architecture, and of architecture and weights together.
+    genotype_digest, baseline
+        What was trained: the digest of a genotype, or the name of a hand-designed network; the other is None.
+    model_digest
+        Of architecture and weights together.
     best_epoch, n_epochs
         Epoch whose weights were kept, from 1, and epochs trained.
     n_params
@@ -100,7 +106,8 @@ class TrainingResult:
     """
 
     folder: Path
-    genotype_digest: str
+    genotype_digest: str | None = None
+    baseline: str | None = None
     model_digest: str
     best_epoch: int
     n_epochs: int
@@ -111,9 +118,9 @@ class TrainingResult:
     torch_version: str
 
     def to_document(self) -> dict[str, object]:
-        """Return the result as the JSON values of ``result.json``."""
-        values = asdict(self)
-        del values["folder"]
+        """Return the result as the JSON values of ``result.json``: of digest and name, the one there is."""
+        unsaid = {name for name in ("genotype_digest", "baseline") if getattr(self, name) is None}
+        values = {name: value for name, value in asdict(self).items() if name not in unsaid | {"folder"}}
         return {"format": RESULT_FORMAT, "version": VERSION, **values}
 
     @classmethod
@@ -133,11 +140,11 @@ class TrainingResult:
 
 
 def train(
-    genotype: Genotype,
+    architecture: Genotype | BaselineName,
     store_path: Path | str,
     output: Path | str,
     *,
-    macro: Macro,
+    macro: Macro | None = None,
     settings: TrainingSettings,
     seed: int,
     device: str = "auto",
@@ -147,12 +154,14 @@ def train(
     should_stop: Callable[[], bool] | None = None,
     reporter: Reporter | None = None,
 ) -> TrainingResult:
-    """Train the network of ``genotype`` on a store, test its best epoch, and leave everything in a folder.
+    """Train a network on a store, test its best epoch, and leave everything in a folder.
 
     Parameters
     ----------
-    genotype, macro
-        The network; ``macro.length`` must be the store's.
+    architecture
+        A genotype, or the name of a hand-designed network, which is made for the store's length.
+    macro
+        What frames the cells of a genotype; ``macro.length`` must be the store's. None for a hand-designed network.
     store_path
         A sequence store; its labels become the task.
     output
@@ -180,8 +189,8 @@ def train(
     OutputExistsError
         If ``output`` holds something and neither ``resume`` nor ``force`` is given.
     DataError
-        If the store does not fit, another process trains in ``output``, or ``resume`` meets a training that was
-        started with other settings, genotype, macro, seed or data; lists what differs.
+        If the store or the macro does not fit, another process trains in ``output``, or ``resume`` meets a training
+        that was started with other settings, architecture, seed or data; lists what differs.
     DivergedError, TrainingInterrupted
         As :func:`genotools.training.fit`.
     """
@@ -191,7 +200,14 @@ def train(
     target = choose_device(device)
     folder = Path(output)
     with SequenceStore.open(store_path) as store, _claimed(folder, may_hold_files=resume or force):
-        network = build(genotype, macro, store.task, seed=child_seed(seed, INITIAL_WEIGHTS), device=target)
+        network = make_network(
+            architecture,
+            macro,
+            store.task,
+            length=store.length,
+            seed=child_seed(seed, INITIAL_WEIGHTS),
+            device=target,
+        )
         if force:
             _discard(folder)
         identity = training_identity(network, store, settings, seed=seed)
@@ -202,9 +218,7 @@ def train(
                 return TrainingResult.load(folder)
             _rewind_history(folder)
         else:
-            if (folder / GENOTYPE).exists() and Genotype.load(folder / GENOTYPE) != genotype:
-                raise DataError(f"{folder / GENOTYPE} is another genotype; choose another folder.")
-            genotype.save(folder / GENOTYPE, force=resume)
+            _save_architecture(folder, architecture, force=resume)
             _write_config(folder, identity, store_path)
         reporter.on_start(network, store, target)
         fitted = fit(
@@ -221,6 +235,16 @@ def train(
             on_epoch=lambda record: _keep(folder, record, reporter),
         )
         return _finish(folder, network, store, fitted, device=target, settings=settings, reporter=reporter)
+
+
+def _save_architecture(folder: Path, architecture: Genotype | BaselineName, *, force: bool) -> None:
+    """Write what is trained; a folder that holds something else already is refused."""
+    of_genotype, of_baseline = folder / GENOTYPE, folder / BASELINE
+    if of_genotype.exists() and Genotype.load(of_genotype) != architecture:
+        raise DataError(f"{of_genotype} is another genotype; choose another folder.")
+    if of_baseline.exists() and BaselineName.load(of_baseline) != architecture:
+        raise DataError(f"{of_baseline} is another network; choose another folder.")
+    architecture.save(of_genotype if isinstance(architecture, Genotype) else of_baseline, force=force)
 
 
 @contextmanager
@@ -253,7 +277,7 @@ def _discard(folder: Path) -> None:
         config = read_json(folder / CONFIG)
         if not isinstance(config, dict) or config.get("format") != TRAINING_FORMAT:
             raise DataError(f"{folder} holds something else than a training; choose another folder.")
-    for name in (RESULT, CONFIG, GENOTYPE, HISTORY, CURVES, WEIGHTS_NAME):
+    for name in (RESULT, CONFIG, GENOTYPE, BASELINE, HISTORY, CURVES, WEIGHTS_NAME):
         (folder / name).unlink(missing_ok=True)
     _remove_checkpoint(folder)
 
@@ -283,7 +307,8 @@ def _check_config(folder: Path, identity: dict[str, object]) -> None:
         raise DataError(f"{path}: format: {TRAINING_FORMAT!r} is expected; this is no training folder.")
     if config.get("version") != VERSION:
         raise DataError(f"{path}: version {config.get('version')!r} is not read, only {VERSION}.")
-    found = {key: config[key] for key in identity if key in config}
+    keys = identity.keys() | {key for pair in ARCHITECTURE_KEYS for key in pair}
+    found = {key: config[key] for key in keys if key in config}
     if isinstance(found.get("data"), dict):
         found["data"] = {key: value for key, value in found["data"].items() if key != "path"}
     check_identity(found, identity, where=folder)
@@ -302,7 +327,7 @@ def _keep(folder: Path, record: EpochRecord, reporter: Reporter) -> None:
 
 def _finish(
     folder: Path,
-    network: GenomeNet,
+    network: WindowNetwork,
     store: SequenceStore,
     fitted: FitResult,
     *,
@@ -325,7 +350,8 @@ def _finish(
         test = {"strands": how, **metrics.to_json()}
     result = TrainingResult(
         folder=folder,
-        genotype_digest=network.genotype.digest,
+        genotype_digest=None if isinstance(network, Baseline) else network.digest,
+        baseline=str(network.name) if isinstance(network, Baseline) else None,
         model_digest=model_digest(network),
         best_epoch=best.epoch,
         n_epochs=len(fitted.history),

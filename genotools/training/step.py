@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from genotools.nn.network import GenomeNet
+from genotools.nn.window_network import WindowNetwork
 from genotools.training.loss import prediction_loss, slowness
 from genotools.training.optimiser import clipped_step
 from genotools.training.precision import autocast, tensor_cores
@@ -34,7 +34,7 @@ class TrainingStep:
     """
 
     def __init__(
-        self, network: GenomeNet, optimiser: torch.optim.SGD, settings: TrainingSettings, *, ranks: Ranks
+        self, network: WindowNetwork, optimiser: torch.optim.SGD, settings: TrainingSettings, *, ranks: Ranks
     ) -> None:
         self.network, self.optimiser, self.settings, self.ranks = network, optimiser, settings, ranks
 
@@ -107,7 +107,7 @@ class CapturedStep(TrainingStep):
 
 
 def make_step(
-    network: GenomeNet,
+    network: WindowNetwork,
     optimiser: torch.optim.SGD,
     settings: TrainingSettings,
     *,

@@ -23,7 +23,7 @@ import torch
 
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
-from genotools.nn.network import GenomeNet
+from genotools.nn.window_network import WindowNetwork
 from genotools.training.history import EpochRecord
 from genotools.training.progress import StepReport, Training
 from genotools.training.settings import TrainingSettings
@@ -45,7 +45,7 @@ class FitResult:
 
 
 def fit(
-    network: GenomeNet,
+    network: WindowNetwork,
     store: SequenceStore,
     settings: TrainingSettings,
     *,
@@ -113,9 +113,9 @@ def fit(
 
 
 @contextmanager
-def _on_device(network: GenomeNet, device: torch.device) -> Iterator[None]:
+def _on_device(network: WindowNetwork, device: torch.device) -> Iterator[None]:
     """Hold ``network`` on ``device``; afterwards its device and mode are what they were."""
-    before, was_training = next(network.parameters()).device, network.training
+    before, was_training = network.device, network.training
     network.to(device)
     try:
         yield
@@ -123,7 +123,7 @@ def _on_device(network: GenomeNet, device: torch.device) -> Iterator[None]:
         network.to(before).train(was_training)
 
 
-def _check_store(network: GenomeNet, store: SequenceStore, settings: TrainingSettings) -> None:
+def _check_store(network: WindowNetwork, store: SequenceStore, settings: TrainingSettings) -> None:
     """Refuse a network and a store that do not belong together, before any work."""
     task, faults = network.task, settings.faults_for(store.task)
     if (task.kind, task.one_strand) != (store.task.kind, store.task.one_strand) or task.per_position:
@@ -135,8 +135,8 @@ def _check_store(network: GenomeNet, store: SequenceStore, settings: TrainingSet
         faults.append(
             f"its {len(store.names)} labels are not the network's {task.n_outputs} outputs, by name."
         )
-    if network.macro.length != store.length:
-        faults.append(f"its windows have {store.length} bp, the network takes {network.macro.length} bp.")
+    if network.length != store.length:
+        faults.append(f"its windows have {store.length} bp, the network takes {network.length} bp.")
     faults += [f"its split {split!r} is empty." for split in ("train", "valid") if not len(store.rows(split))]
     if faults:
         raise DataError.from_faults(store.path, faults)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from genotools.data.loader import batches
 from genotools.data.store import SequenceStore
 from genotools.nn.inference import fastest_inference
-from genotools.nn.network import GenomeNet, activate
+from genotools.nn.window_network import WindowNetwork, activate
 from genotools.training.loss import prediction_loss
 from genotools.training.precision import Precision, autocast, tensor_cores
 from genotools.training.ranks import Ranks
@@ -29,7 +29,7 @@ class Validation:
 
 
 def validate(
-    network: GenomeNet,
+    network: WindowNetwork,
     store: SequenceStore,
     split: str,
     *,

@@ -1,7 +1,8 @@
 """Weight files: a safetensors file that alone rebuilds its network.
 
-Genotype, macro-architecture and task are JSON in the file's header. The genotype is written in the numbering its
-network was trained in, since names of parameters follow it.
+Architecture and task are in the file's header: ``genotype`` and ``macro`` as JSON, or ``baseline``, the name of a
+hand-designed network, and ``length``. The genotype is written in the numbering its network was trained in, since
+names of parameters follow it.
 """
 
 import hashlib
@@ -12,12 +13,10 @@ import torch
 from torch import Tensor
 
 from genotools.errors import DataError
-from genotools.files import parse_json
-from genotools.genotype.genotype import Genotype
-from genotools.genotype.macro import Macro
+from genotools.files import parse_json, to_json
 from genotools.genotype.task import Task
-from genotools.nn.builder import build
-from genotools.nn.network import GenomeNet
+from genotools.nn.architecture import ARCHITECTURE_KEYS, rebuild
+from genotools.nn.window_network import WindowNetwork
 from genotools.training.checkpoint import read_safetensors, write_safetensors
 
 __all__ = ["load_network", "load_weights", "model_digest", "save_weights"]
@@ -26,49 +25,56 @@ FORMAT = "genotools/weights"
 VERSION = 1
 
 
-def save_weights(path: Path | str, network: GenomeNet, *, notes: Mapping[str, object] | None = None) -> None:
+def save_weights(
+    path: Path | str, network: WindowNetwork, *, notes: Mapping[str, object] | None = None
+) -> None:
     """Write the weights of ``network`` and what rebuilds it; a file at ``path`` is replaced.
 
     ``notes`` are free JSON values (data, epoch) that travel along.
     """
+    architecture = network.architecture()
+    if "genotype" in architecture:
+        architecture["genotype"] = to_json(architecture["genotype"])  # as the text of its file
     header = {
         "format": FORMAT,
         "version": VERSION,
-        "digest": network.genotype.digest,
+        "digest": network.digest,
         "model_digest": model_digest(network),
-        "genotype": network.genotype.to_json(),
-        "macro": network.macro.to_document(),
+        **architecture,
         "task": network.task.to_document(),
         "notes": dict(notes or {}),
     }
     write_safetensors(Path(path), network.state_dict(), header)
 
 
-def load_network(path: Path | str, *, device: str | torch.device = "cpu") -> GenomeNet:
+def load_network(path: Path | str, *, device: str | torch.device = "cpu") -> WindowNetwork:
     """Return the network of a weight file, in evaluation mode.
 
     Raises
     ------
     DataError
-        If the file is missing, damaged, of another format, or its weights do not fit the network of its genotype;
+        If the file is missing, damaged, of another format, or its weights do not fit the network of its header;
         every tensor that is missing, superfluous or of another shape is listed.
     """
     metadata, tensors = read_safetensors(path, format_name=FORMAT, version=VERSION)
-    absent = [key for key in ("genotype", "macro", "task", "digest") if key not in metadata]
+    genotype_keys, baseline_keys = ARCHITECTURE_KEYS
+    keys = baseline_keys if "baseline" in metadata else genotype_keys
+    absent = [key for key in (*keys, "task", "digest") if key not in metadata]
     if absent:
         raise DataError(f"{path}: its header lacks {', '.join(absent)}.")
-    genotype = Genotype.from_json(metadata["genotype"], where=f"{path}: genotype")
-    if genotype.digest != metadata["digest"]:
-        raise DataError(f"{path}: digest: the genotype has {genotype.digest}, not {metadata['digest']}.")
-    documents = {key: parse_json(metadata[key], where=f"{path}: {key}") for key in ("macro", "task")}
-    macro = Macro.from_document(documents["macro"], where=f"{path}: macro")
-    task = Task.from_document(documents["task"], where=f"{path}: task")
-    network = build(genotype, macro, task, seed=0, device=device)
+    # The name is the one value that is no JSON.
+    texts = {key: metadata[key] for key in (*keys, "task") if key != "baseline"}
+    documents = {key: parse_json(text, where=f"{path}: {key}") for key, text in texts.items()}
+    task = Task.from_document(documents.pop("task"), where=f"{path}: task")
+    named = {"baseline": metadata["baseline"]} if "baseline" in metadata else {}
+    network = rebuild(named | documents, task, seed=0, device=device, where=str(path))
+    if network.digest != metadata["digest"]:
+        raise DataError(f"{path}: digest: the {keys[0]} has {network.digest}, not {metadata['digest'][:64]}.")
     load_weights(network, tensors, where=path)
     return network.eval()
 
 
-def load_weights(network: GenomeNet, tensors: Mapping[str, Tensor], *, where: Path | str) -> None:
+def load_weights(network: WindowNetwork, tensors: Mapping[str, Tensor], *, where: Path | str) -> None:
     """Put ``tensors`` into ``network`` once every name, shape and type is found to agree.
 
     Raises
@@ -89,9 +95,9 @@ def load_weights(network: GenomeNet, tensors: Mapping[str, Tensor], *, where: Pa
     network.load_state_dict(dict(tensors))
 
 
-def model_digest(network: GenomeNet) -> str:
-    """Return SHA-256 over genotype, weights and buffers: what predictions belong to, 64 hex digits."""
-    digest = hashlib.sha256(network.genotype.digest.encode("ascii"))
+def model_digest(network: WindowNetwork) -> str:
+    """Return SHA-256 over architecture, weights and buffers: what predictions belong to, 64 hex digits."""
+    digest = hashlib.sha256(network.digest.encode("ascii"))
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

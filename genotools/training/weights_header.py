@@ -8,7 +8,7 @@ __all__ = ["read_weights_header"]
 
 
 def read_weights_header(path: Path | str) -> dict[str, str]:
-    """Return the metadata of ``weights.safetensors``: ``digest`` of the genotype, ``model_digest``, and others.
+    """Return the metadata of ``weights.safetensors``: ``digest`` of the architecture, ``model_digest``, and others.
 
     Raises
     ------

@@ -8,8 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from genotools.export._graph import copy_for_export
-from genotools.export.deployed import DeployedNetwork, Product, plain_loops
+from genotools.export.deployed import Product, deploy, plain_loops
 from genotools.genotype import GENOME_NAS, Layer, Macro, Task
 from genotools.nn import GenomeNet, activate, build
 
@@ -29,7 +28,7 @@ def different(network: GenomeNet, seed: int) -> GenomeNet:
                 tensor.uniform_(-1, 1, generator=generator)
         network.head.hidden.weight.mul_(20)
         network.head.output.weight.mul_(4)
-    return copy_for_export(network)
+    return network.copy_on_cpu()
 
 
 @pytest.mark.parametrize("unrolled", [False, True])
@@ -46,7 +45,7 @@ def test_predictions_are_the_plain_networks(
     network = different(build(genotype, macro, Task(3), seed=seed), seed)
     with torch.no_grad():
         expected = activate(network.forward_plain(torch.from_numpy(codes))[0], network.task.kind)
-        found = DeployedNetwork(network, unrolled=unrolled)(torch.from_numpy(codes))
+        found = deploy(network, unrolled=unrolled)(torch.from_numpy(codes))
     assert float(expected.std()) > 0.01
     torch.testing.assert_close(found, expected, atol=2e-6, rtol=0)
 
@@ -61,17 +60,17 @@ def test_an_op_of_the_users_runs_as_it_is(
     edges[name] = own
     with torch.no_grad():
         logits = network.forward_plain(torch.from_numpy(codes))[0]
-        found = DeployedNetwork(network)(torch.from_numpy(codes))
+        found = deploy(network)(torch.from_numpy(codes))
     torch.testing.assert_close(found, activate(logits, network.task.kind), atol=2e-6, rtol=0)
 
 
 def test_both_strands_are_averaged_and_paired_labels_change_places(
     make_network: Callable[..., GenomeNet], codes: NDArray[np.uint8]
 ) -> None:
-    network = copy_for_export(make_network(1))  # start_plus, start_minus, ARS
+    network = make_network(1).copy_on_cpu()  # start_plus, start_minus, ARS
     reverse = torch.from_numpy(np.where(codes < 4, 3 - codes, codes)[:, ::-1].copy())
     forward = torch.from_numpy(codes)
-    one, both = DeployedNetwork(network), DeployedNetwork(network, strands="both")
+    one, both = deploy(network), deploy(network, strands="both")
     with torch.no_grad():
         expected = (one(forward) + one(reverse)[:, [1, 0, 2]]) / 2
         found = both(forward)
@@ -84,8 +83,8 @@ def test_both_strands_are_averaged_and_paired_labels_change_places(
 def test_later_changes_of_the_network_are_not_seen(
     make_network: Callable[..., GenomeNet], codes: NDArray[np.uint8]
 ) -> None:
-    network = copy_for_export(make_network(0))
-    deployed = DeployedNetwork(network)
+    network = make_network(0).copy_on_cpu()
+    deployed = deploy(network)
     with torch.no_grad():
         before = deployed(torch.from_numpy(codes))
         for tensor in network.state_dict().values():
@@ -94,7 +93,7 @@ def test_later_changes_of_the_network_are_not_seen(
 
 
 def test_loops_are_plain_only_inside_the_block(make_network: Callable[..., GenomeNet]) -> None:
-    deployed: Any = DeployedNetwork(copy_for_export(make_network(0)))
+    deployed: Any = deploy(make_network(0).copy_on_cpu())
     with plain_loops(deployed):
         assert deployed.recurrent.unrolled
     assert not deployed.recurrent.unrolled

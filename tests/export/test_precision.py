@@ -247,10 +247,9 @@ def test_half_keeps_small_tensors_and_names_what_does_not_fit() -> None:
 
 
 def test_ranges_are_those_of_all_windows_and_hold_zero(network: GenomeNet) -> None:
-    from genotools.export._graph import copy_for_export
-    from genotools.export.deployed import DeployedNetwork
+    from genotools.export.deployed import deploy
 
-    deployed = DeployedNetwork(copy_for_export(network))
+    deployed = deploy(network.copy_on_cpu())
     codes = np.random.default_rng(3).integers(0, 4, size=(10, 60), dtype=np.uint8)
     together = input_ranges(deployed, codes)
     parts = [input_ranges(deployed, codes[:4]), input_ranges(deployed, codes[4:])]

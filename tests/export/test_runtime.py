@@ -191,7 +191,7 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
         ("variant_index", "-1", "variant_index is '-1'"),
         ("max_difference", "small", "max_difference is 'small'"),
         ("genotype", "{", "genotype: not valid JSON"),
-        ("digest", "0" * 64, "digest: the genotype has"),
+        ("digest", "0" * 64, "digest: what is described has"),
         ("precision", "fp8", "precision is 'fp8', it must be fp32 or fp16 or int8"),
         ("strands", "none", "strands is 'none', it must be forward or both"),
         ("macro", "[]", "macro"),

@@ -1,11 +1,14 @@
-"""What the hand-designed networks share: base codes in, logits out."""
+"""What the hand-designed networks share: the last two layers, and what they say of themselves."""
+
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from genotools.errors import DataError
+from genotools.genotype.baselines import BaselineName
 from genotools.genotype.task import Task
-from genotools.nn.one_hot import all_bases, one_hot
+from genotools.nn.window_network import WindowNetwork
 
 __all__ = ["HIDDEN", "Baseline"]
 
@@ -13,18 +16,37 @@ HIDDEN = 925
 """Units of the layer before the outputs, in all four networks."""
 
 
-class Baseline(nn.Module):
-    """A network on windows of ``length`` bp for the outputs of a task.
+class Baseline(WindowNetwork):
+    """A network on windows of ``length`` bp for the outputs of a task; its dropout rates are the published ones.
 
-    A subclass gives ``features``: from a one-hot ``(N, 4, L)`` to ``(N, F)``, what the last two layers read.
+    A subclass has a ``name`` and gives ``features``: from a one-hot ``(N, 4, L)`` to ``(N, F)``, what the last two
+    layers read. An LSTM is trained with the learning rate of everything else, as published: the recurrent one is made
+    for the searched cell.
+
+    Raises
+    ------
+    DataError
+        If the windows are too short, or the task is one per position.
     """
 
-    bases: Tensor
+    name: ClassVar[BaselineName]
 
     def __init__(self, length: int, task: Task) -> None:
-        super().__init__()
-        self.length, self.task = length, task
-        self.register_buffer("bases", all_bases(), persistent=False)
+        if task.per_position:
+            raise DataError(f"{self.name} predicts once per window, not per position.")
+        super().__init__(length, task)
+
+    @property
+    def digest(self) -> str:
+        """The name's, :attr:`genotools.genotype.baselines.BaselineName.digest`."""
+        return self.name.digest
+
+    def architecture(self) -> dict[str, object]:
+        """Return ``baseline``, the name, and ``length`` in bp."""
+        return {"baseline": str(self.name), "length": self.length}
+
+    def _untrained(self) -> Self:
+        return type(self)(self.length, self.task)
 
     def add_head(self, n_features: int) -> None:
         """Make the last two layers."""
@@ -41,8 +63,6 @@ class Baseline(nn.Module):
         """Return ``(N, F)`` for a one-hot ``(N, 4, L)``."""
         raise NotImplementedError
 
-    def forward(self, codes: Tensor) -> Tensor:
-        """Return logits ``(N, K)`` for base codes, uint8, ``(N, L)``."""
-        x = one_hot(codes, self.bases, length=self.length, dtype=self.fc1.weight.dtype)
+    def _run(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         logits: Tensor = self.fc2(torch.relu(self.fc1(self.features(x))))
-        return logits
+        return logits, None

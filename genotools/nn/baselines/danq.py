@@ -6,6 +6,7 @@ at 1000 bp and 919 outputs, 2,560 more than published: PyTorch's LSTM has a seco
 
 from torch import Tensor, nn
 
+from genotools.genotype.baselines import BaselineName
 from genotools.genotype.task import Task
 from genotools.nn.baselines.baseline import Baseline
 from genotools.nn.one_hot import N_BASES
@@ -39,6 +40,8 @@ class RecurrentTail(Baseline):
 
 class DanQ(RecurrentTail):
     """A convolution of width 26 with 320 kernels, and the tail."""
+
+    name = BaselineName.DANQ
 
     def __init__(self, length: int, task: Task) -> None:
         super().__init__(length, task)

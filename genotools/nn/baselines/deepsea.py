@@ -6,6 +6,7 @@ Reference: Zhou and Troyanskaya, Predicting effects of noncoding variants with d
 
 from torch import Tensor, nn
 
+from genotools.genotype.baselines import BaselineName
 from genotools.genotype.task import Task
 from genotools.nn.baselines.baseline import Baseline
 from genotools.nn.one_hot import N_BASES
@@ -18,6 +19,8 @@ CHANNELS = (320, 480, 960)
 
 class DeepSEA(Baseline):
     """Convolutions of width 8, pools of width 4, dropout 0.2, 0.2 and 0.5."""
+
+    name = BaselineName.DEEPSEA
 
     def __init__(self, length: int, task: Task) -> None:
         super().__init__(length, task)

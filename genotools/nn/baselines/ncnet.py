@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from genotools.genotype.baselines import BaselineName
 from genotools.genotype.task import Task
 from genotools.nn.baselines.danq import CHANNELS, KERNEL, RecurrentTail
 from genotools.nn.one_hot import N_BASES
@@ -57,6 +58,8 @@ class Bottleneck(nn.Module):
 class NCNetRR(RecurrentTail):
     """Two residual blocks of 320 channels."""
 
+    name = BaselineName.NCNET_RR
+
     def __init__(self, length: int, task: Task) -> None:
         super().__init__(length, task)
         self.conv1d = nn.Conv1d(N_BASES, CHANNELS, KERNEL)
@@ -72,6 +75,8 @@ class NCNetRR(RecurrentTail):
 
 class NCNetBRR(RecurrentTail):
     """Eight bottlenecks: four of 160 channels, one that widens, three of 320."""
+
+    name = BaselineName.NCNET_BRR
 
     WIDTHS = (*[(160, 40, 160)] * 4, (160, 80, 320), *[(320, 80, 320)] * 3)
 
