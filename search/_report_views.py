@@ -12,7 +12,7 @@ from genotools.genotype.prose import describe
 from genotools.search._report_alphas import HeatMap
 from genotools.search._report_charts import Chart, draw_chart
 from genotools.search._report_commands import Command
-from genotools.search._report_drawings import Drawing, Drawings
+from genotools.genotype.svg import Drawing, Drawings
 
 __all__ = [
     "Card",
