@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genotools.errors import DataError, GenotoolsError
-from genotools.zoo.card import CARD, read_card
+from genotools.zoo.card import CARD
 from genotools.zoo.entry import Entry, parts_of, read_entry
 from genotools.zoo.places import Kind, Place, Where, places, shipped_zoo
-from genotools.zoo.remote import RemoteZoo
+from genotools.zoo.remote import MAX_FILE_BYTES, RemoteZoo
 
-__all__ = ["Listing", "entry_names", "entry_path", "list_entries", "listings", "load_entry"]
+__all__ = ["Listing", "entry_names", "entry_path", "fetch_entry", "list_entries", "listings", "load_entry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +122,22 @@ def entry_path(name: str, *, zoo: Where | None = None) -> Path:
     near = difflib.get_close_matches(name, sorted(names), n=1)
     hint = f" Did you mean {near[0]!r}?" if near else " See `genotools zoo list`."
     raise DataError(f"{name[:80]!r} is neither a file nor the name of a zoo entry.{hint}")
+
+
+def fetch_entry(name: str, *, zoo: Where | None = None, max_file_bytes: int = MAX_FILE_BYTES) -> Path:
+    """Return the folder of the entry called ``name``, as its zoo has it now; see :meth:`RemoteZoo.fetch`.
+
+    Parameters
+    ----------
+    zoo
+        The only place to look; all of :mod:`genotools.zoo.places` by default.
+    max_file_bytes
+        Largest file that is fetched.
+    """
+    for _, place in places(zoo):
+        if isinstance(place, RemoteZoo) and (zoo is not None or name in place.names()):
+            return place.fetch(name, max_file_bytes=max_file_bytes)
+    return entry_path(name, zoo=zoo)
 
 
 def load_entry(name: str, *, zoo: Where | None = None) -> Entry:

@@ -38,7 +38,7 @@ class HubSource:
 
     def fetch(self, file: str, target: Path, *, max_bytes: int) -> None:
         """Write ``file`` to ``target``; see :func:`genotools.zoo.web.download`."""
-        if self._hub.constants.is_offline_mode():
+        if self._hub.constants.HF_HUB_OFFLINE:
             raise UnreachableError(f"{self.location}: HF_HUB_OFFLINE forbids asking the Hub.")
         try:
             url = self._hub.hf_hub_url(self._repository, file, revision=self._revision)

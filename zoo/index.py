@@ -16,6 +16,7 @@ __all__ = [
     "FileFacts",
     "Index",
     "IndexEntry",
+    "check_index",
     "entry_folders",
     "make_index",
     "read_index",
@@ -94,6 +95,17 @@ def make_index(zoo: Path) -> Index:
 def write_index(zoo: Path) -> None:
     """Write ``index.json`` into the folder ``zoo``, as its entries are now."""
     write_json(zoo / INDEX, make_index(zoo).model_dump())
+
+
+def check_index(zoo: Path) -> None:
+    """Raise DataError if ``index.json`` of the folder ``zoo`` is missing or not as its entries are."""
+    if not (zoo / INDEX).is_file():
+        raise DataError(f"{zoo}: no {INDEX}; `genotools zoo add` writes it.")
+    written, actual = read_index(zoo / INDEX, where=str(zoo)).entries, make_index(zoo).entries
+    names = sorted(written.keys() | actual.keys())
+    faults = [f"{name}: not as the entry is." for name in names if written.get(name) != actual.get(name)]
+    if faults:
+        raise DataError.from_faults(zoo / INDEX, [*faults, "`genotools zoo add` writes it anew."])
 
 
 def _facts(path: Path, sha256: str) -> FileFacts:

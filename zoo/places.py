@@ -18,6 +18,7 @@ from typing import Literal, Protocol
 from genotools.errors import DataError
 from genotools.zoo.card import CARD, file_sha256
 from genotools.zoo.index import entry_folders
+from genotools.zoo.names import is_name
 from genotools.zoo.remote import LOCATION, RemoteZoo, cache_folder
 
 __all__ = [
@@ -72,7 +73,8 @@ class FolderZoo:
 
     def find(self, name: str) -> Path | None:
         """Return the folder of an entry; None if there is none of the name."""
-        return entry_folders(self.folder).get(name)
+        folder = self.folder / name
+        return folder if is_name(name) and (folder / CARD).is_file() else None
 
 
 class FetchedEntries:

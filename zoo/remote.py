@@ -1,4 +1,4 @@
-"""A zoo elsewhere: its index and entries are fetched into the cache, checked, and used from there without a network."""
+"""A zoo elsewhere: index and entries are fetched into the cache, checked, and used from there without a network."""
 
 import difflib
 import hashlib
@@ -187,8 +187,8 @@ class RemoteZoo:
         self.source.fetch(f"{folder.name}/{file}", target, max_bytes=max_bytes)
         if (found := file_sha256(target)) != sha256:
             raise DataError(
-                f"{self.location}: {folder.name}/{file}: sha256 is {found}, expected was {sha256}. The zoo is damaged "
-                "or was changed meanwhile; nothing was kept. Try again, then tell whoever runs it."
+                f"{self.location}: {folder.name}/{file}: sha256 is {found}, expected was {sha256}. The zoo is "
+                "damaged or was changed meanwhile; nothing was kept. Try again, then tell whoever runs it."
             )
         flush_to_disk(target)
 
