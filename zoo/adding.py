@@ -81,7 +81,7 @@ def add_entry(
             summary=summary,
             origin=origin,
             digest=genotype.digest,
-            licences=licences or Licences(),
+            licences=(licences or Licences()).model_dump(),
             files={file: file_sha256(made / file) for file in files},
             **(facts or {}),
         )

@@ -18,6 +18,7 @@ __all__ = [
     "Licences",
     "Line",
     "Sha256",
+    "Summary",
     "check_version",
     "faults_of",
     "file_sha256",
@@ -59,6 +60,7 @@ FileName = Annotated[
 ]
 Line = Annotated[StrictStr, AfterValidator(_visible)]
 """Text that can be shown on a terminal as it is."""
+Summary = Annotated[StrictStr, Field(max_length=300), AfterValidator(_visible)]
 
 
 class Licences(BaseModel):
@@ -79,7 +81,7 @@ class Card(BaseModel):
     format: Literal["genotools/card"] = "genotools/card"
     version: Literal[1] = 1
     name: Line
-    summary: Annotated[Line, Field(max_length=300)]
+    summary: Summary
     origin: Line
     """Who made it and how: an engine with its settings, a person's design, a test of the reference."""
     digest: Sha256

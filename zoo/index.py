@@ -8,7 +8,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, St
 
 from genotools.errors import DataError
 from genotools.files import read_json, write_json
-from genotools.zoo.card import CARD, FileName, Line, Sha256, check_version, faults_of, file_sha256, read_card
+from genotools.zoo.card import (
+    CARD,
+    FileName,
+    Sha256,
+    Summary,
+    check_version,
+    faults_of,
+    file_sha256,
+    read_card,
+)
 from genotools.zoo.names import check_name, is_name
 
 __all__ = [
@@ -43,7 +52,7 @@ class IndexEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    summary: Annotated[Line, Field(max_length=300)]
+    summary: Summary
     digest: Sha256
     card: FileFacts
     files: dict[FileName, FileFacts]

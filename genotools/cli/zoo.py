@@ -92,13 +92,20 @@ def get(
 
     Every file is checked against the SHA-256 in the card. The entry is used without a network from then on.
     """
+    from genotools.errors import GenotoolsError
     from genotools.zoo.entries import entry_path, fetch_entry
 
     path = fetch_entry(name, zoo=zoo, max_file_bytes=max_mb * 1_000_000)
     typer.echo(path)
-    if zoo is not None and entry_path(name) != path:
+    if zoo is None:
+        return
+    try:
+        is_hidden = entry_path(name) != path
+    except GenotoolsError:  # fetched from several zoos, or another zoo cannot be reached
+        is_hidden = True
+    if is_hidden:
         typer.echo(
-            f"{name} alone means {entry_path(name)}. For this one write {path}, or set GENOTOOLS_ZOO={zoo}.",
+            f"{name} alone does not mean this one. Write {path}, or genotools --zoo {zoo} before a command.",
             err=True,
         )
 
@@ -114,6 +121,12 @@ def add(
     zoo: Annotated[
         str | None, typer.Option("--zoo", metavar="FOLDER", help="Folder of the zoo; your own by default.")
     ] = None,
+    weights_licence: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Licence of the weights, such as CC-BY-4.0.")
+    ] = None,
+    data_licence: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Licence of the data they were trained on.")
+    ] = None,
     force: Force = False,
 ) -> None:
     """Add an entry to your zoo (or another, with --zoo), and to its index.json.
@@ -121,10 +134,18 @@ def add(
     The folder can be put on a web server, or on the Hugging Face Hub, as it is: then it is a zoo for others.
     """
     from genotools.zoo import add_entry
+    from genotools.zoo.card import Licences
     from genotools.zoo.sources import facts_of
 
     entry = add_entry(
-        name, source, summary=summary, origin=origin, zoo=zoo, facts=facts_of(source), force=force
+        name,
+        source,
+        summary=summary,
+        origin=origin,
+        zoo=zoo,
+        licences=Licences.model_construct(weights=weights_licence, data=data_licence),
+        facts=facts_of(source),
+        force=force,
     )
     typer.echo(entry.path)
 
