@@ -19,11 +19,12 @@ from genotools.training import save_weights
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder that holds all the person's data and caches, and no variable that names a zoo."""
+    """Return a folder that holds all the person's data and caches, no variable that names a zoo, no proxy."""
     folder = tmp_path / "home"
     for name in ("DATA", "CACHE", "CONFIG"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(folder / name.lower()))
     monkeypatch.delenv("GENOTOOLS_ZOO", raising=False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     return folder
 
 

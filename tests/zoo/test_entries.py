@@ -52,28 +52,11 @@ def test_a_taken_name_needs_force(genotype_file: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "zoo").iterdir()) == [".lock", "index.json", "mine"]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../up",
-        "a/b",
-        "",
-        "A",
-        ".hidden",
-        "a..b",
-        "x" * 65,
-        "a b",
-        "v1.0",
-        "/etc",
-        "a\0b",
-        "..",
-        "nul",
-        "com1",
-        "ä",
-        "a\n",
-        "-a",
-    ],
-)
+NO_NAMES = ["../up", "a/b", "", "A", ".hidden", "a..b", "x" * 65, "a b", "v1.0"]
+NO_NAMES += ["/etc", "a\0b", "..", "nul", "com1", "ä", "a\n", "-a"]
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
 def test_names_cannot_leave_the_zoo(genotype_file: Path, name: str, own_zoo: Path) -> None:
     with pytest.raises(DataError, match="cannot be a name"):
         add_entry(name, genotype_file, summary="", origin="")
@@ -189,9 +172,9 @@ def test_the_index_of_the_shipped_entries_is_as_they_are() -> None:
     ids=["escape", "line", "bidi", "c1", "del"],
 )
 def test_texts_that_could_take_over_a_terminal_are_refused(genotype_file: Path, text: str) -> None:
-    with pytest.raises(DataError, match="mine: summary: .*control characters"):
+    with pytest.raises(DataError, match=r"mine: summary: .*control characters"):
         add_entry("mine", genotype_file, summary=text, origin="a test")
-    with pytest.raises(DataError, match="mine: origin: .*control characters"):
+    with pytest.raises(DataError, match=r"mine: origin: .*control characters"):
         add_entry("mine", genotype_file, summary="a test", origin=text)
 
 
