@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from genotools.errors import DataError, OutputExistsError
 from genotools.files import write_json
 from genotools.genotype.genotype import Genotype
 from genotools.zoo.card import CARD, Licences, file_sha256, make_card
-from genotools.zoo.entry import GENOTYPE, KEPT_FILES, Entry
+from genotools.zoo.entry import GENOTYPE, KEPT_FILES, Entry, read_entry
 from genotools.zoo.index import write_index
 from genotools.zoo.names import check_name
 from genotools.zoo.places import Where, shipped_zoo, writable_zoo
@@ -86,13 +87,14 @@ def add_entry(
             **(facts or {}),
         )
         write_json(made / CARD, card.model_dump(exclude_none=True))
-        verify_entry(Entry(path=made, card=card, genotype=genotype, is_shipped=False))
+        entry = read_entry(made)
+        verify_entry(entry)
         with _alone(folder):
             if target.exists() and not force:  # somebody was faster
                 raise OutputExistsError(target)
             _swap(made, target, aside=Path(work) / "replaced")
             write_index(folder)
-    return Entry(path=target, card=card, genotype=genotype, is_shipped=False)
+    return replace(entry, path=target)
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "version": 1,
         "task": task.to_document(),
         "macro": macro.to_document(),
-        "data": {"digest": "sha256:" + "f" * 64, "path": "/home/somebody/store.h5"},
+        "data": {"digest": "sha256:" + "f" * 64, "path": "/data/somebody/store.h5"},
     }
     (folder / "config.json").write_text(json.dumps(config))
     result = {

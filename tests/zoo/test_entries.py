@@ -237,3 +237,10 @@ def test_licences_are_given_on_the_command_line(genotype_file: Path) -> None:
     options[3] = "two\nlines"
     result = CliRunner().invoke(app, ["zoo", "add", "other", str(genotype_file), *options])
     assert "licences.weights" in str(result.exception)
+
+
+def test_a_card_that_could_not_be_read_again_is_not_written(genotype_file: Path, own_zoo: Path) -> None:
+    facts = {"data": {"note": "x" * 1_000_001}}
+    with pytest.raises(DataError, match=r"card\.json: 1,000,\d\d\d bytes, at most 1,000,000 are read"):
+        add_entry("mine", genotype_file, summary="a test", origin="a test", facts=facts)
+    assert not (own_zoo / "mine").exists()

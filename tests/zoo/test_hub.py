@@ -25,7 +25,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         endpoint="", hf_hub_url=hf_hub_url, get_token=lambda: "secret", constants=SimpleNamespace()
     )
     module.constants.HF_HUB_OFFLINE = False
-    monkeypatch.setitem(sys.modules, "huggingface_hub", module)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "huggingface_hub", module)
     return module
 
 

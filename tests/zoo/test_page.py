@@ -84,7 +84,7 @@ def test_texts_of_cards_stay_texts(zoo: Path, tmp_path: Path) -> None:
 def test_the_same_zoo_gives_the_same_bytes(zoo: Path, tmp_path: Path) -> None:
     code = "import sys; from genotools.zoo.page import write_page; write_page(sys.argv[1], zoo=sys.argv[2])"
     for seed in ("1", "2"):
-        command = [sys.executable, "-c", code, tmp_path / f"site{seed}", zoo]
+        command = [sys.executable, "-c", code, str(tmp_path / f"site{seed}"), str(zoo)]
         subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": seed})
     files = [path.relative_to(tmp_path / "site1") for path in sorted((tmp_path / "site1").rglob("*"))]
     assert files == [path.relative_to(tmp_path / "site2") for path in sorted((tmp_path / "site2").rglob("*"))]

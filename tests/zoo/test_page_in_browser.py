@@ -74,7 +74,9 @@ def result_of(server: Any, folder: Path, script: str, *options: str, width: int 
     return json.loads(html.unescape(found[1]))
 
 
-SHOWN = "const shown = () => [...page.querySelectorAll('.entry')].filter((e) => !e.hidden).map((e) => e.dataset.name);"
+SHOWN = """
+    const shown = () => [...page.querySelectorAll(".entry")].filter((e) => !e.hidden).map((e) => e.dataset.name);
+"""
 
 
 def test_the_page_loads_without_complaint_and_asks_for_nothing(server: Any, folder: Path) -> None:
@@ -191,7 +193,7 @@ def test_everything_that_can_be_used_has_a_name_and_headings_go_in_order(server:
     script = """
         const named = (e) => (e.labels?.[0]?.textContent ?? e.ariaLabel ?? e.textContent).trim();
         const used = [...page.querySelectorAll("input, select, button, a, summary, svg[role=img]")];
-        const ids = [...page.querySelectorAll("[id]")].map((e) => e.dataset.name);
+        const ids = [...page.querySelectorAll("[id]")].map((e) => e.id);
         return {
           nameless: used.filter((e) => !named(e)).map((e) => e.outerHTML.slice(0, 80)),
           levels: [...page.querySelectorAll("h1, h2, h3")].map((e) => e.tagName),
