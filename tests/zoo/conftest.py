@@ -93,10 +93,13 @@ class Handler(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
-        if answer := self.server.answers.get(self.path):
-            answer(self)
-        else:
-            super().do_GET()
+        try:
+            if answer := self.server.answers.get(self.path):
+                answer(self)
+            else:
+                super().do_GET()
+        except OSError:  # nobody listens any more
+            self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
