@@ -84,6 +84,7 @@ def to_onnx(network: nn.Module, codes: NDArray[np.uint8], *, opset: int) -> Mode
         raise GenotoolsError(f"the network cannot be written as ONNX: {error}") from error
     model: ModelProto = cast(torch.onnx.ONNXProgram, program).model_proto
     _clean(model)
+    _rename(model.graph, kept={INPUT, OUTPUT, *network.state_dict()})
     return model
 
 
@@ -135,6 +136,28 @@ def _drop_unused(graph: GraphProto) -> None:
         kept = [tensor for tensor in inner.initializer if tensor.name in read]
         del inner.initializer[:]
         inner.initializer.extend(kept)
+
+
+def _rename(graph: GraphProto, *, kept: set[str]) -> None:
+    """Number values and nodes in their order: the exporter's numbers tell what the process has done before."""
+    names: dict[str, str] = {}
+
+    def renamed(name: str) -> str:
+        return name if name in kept or not name else names.setdefault(name, f"value{len(names)}")
+
+    for inner in graphs_of(graph):
+        for number, node in enumerate(inner.node):
+            node.name = f"{node.op_type}{number}"
+            node.input[:] = [renamed(name) for name in node.input]
+            node.output[:] = [renamed(name) for name in node.output]
+        for named in (*inner.input, *inner.output, *inner.initializer, *inner.value_info):
+            named.name = renamed(named.name)
+        values = sorted(inner.value_info, key=lambda value: value.name)
+        del inner.value_info[:]
+        inner.value_info.extend(values)
+        constants = sorted(inner.initializer, key=lambda tensor: tensor.name)
+        del inner.initializer[:]
+        inner.initializer.extend(constants)
 
 
 def graphs_of(graph: GraphProto) -> Iterator[GraphProto]:

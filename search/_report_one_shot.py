@@ -4,10 +4,10 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from genotools.genotype.prose import describe, diff
+from genotools.genotype.svg import Drawings
 from genotools.search._report_alphas import heat_maps
 from genotools.search._report_commands import next_command, random_commands, search_command
 from genotools.search._report_data import Epoch, OneShotRun
-from genotools.search._report_drawings import Drawings
 from genotools.search._report_facts import config_rows, facts, frame_words
 from genotools.search._report_one_shot_charts import (
     collapse_chart,

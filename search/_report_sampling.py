@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from genotools.genotype.svg import Drawings
 from genotools.search._report_commands import next_command, random_commands, search_command
 from genotools.search._report_courses import epochs_spent
 from genotools.search._report_data import SamplingRun
-from genotools.search._report_drawings import Drawings
 from genotools.search._report_facts import config_rows, facts, frame_words
 from genotools.search._report_sampling_charts import SEEDS_NOTE, course_charts, first_front, trade_off_charts
 from genotools.search._report_subjects import Subject

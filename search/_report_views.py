@@ -9,10 +9,10 @@ from genotools.files import to_json
 from genotools.genotype.documents import genotype_to_document
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.prose import describe
+from genotools.genotype.svg import Drawing, Drawings
 from genotools.search._report_alphas import HeatMap
 from genotools.search._report_charts import Chart, draw_chart
 from genotools.search._report_commands import Command
-from genotools.search._report_drawings import Drawing, Drawings
 
 __all__ = [
     "Card",

@@ -1,20 +1,66 @@
 """The card of a zoo entry: what it is, where it comes from, what it may be used for, and the sums of its files."""
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
 from genotools.errors import DataError
 from genotools.files import read_json
 
-__all__ = ["Card", "Licences", "file_sha256", "make_card", "read_card"]
+__all__ = [
+    "CARD",
+    "MAX_CARD_BYTES",
+    "Card",
+    "FileName",
+    "Licences",
+    "Line",
+    "Sha256",
+    "Summary",
+    "check_version",
+    "faults_of",
+    "file_sha256",
+    "make_card",
+    "read_card",
+]
 
+CARD = "card.json"
 VERSION = 1
+MAX_CARD_BYTES = 1_000_000
+MAX_FILES = 32
+
+# Control characters could take over a terminal; the others turn the direction of what is written after them.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+
+
+def _visible(text: str) -> str:
+    if _UNSEEN.search(text):
+        raise ValueError("control characters and line ends are not allowed")
+    return text
+
+
+def _own_file(name: str) -> str:
+    if name.lower() == CARD or _RESERVED.fullmatch(name):
+        raise ValueError(f"{name} cannot be the name of a file of an entry")
+    return name
+
+
+def _distinct(files: dict[str, str]) -> dict[str, str]:
+    if len({name.lower() for name in files}) < len(files):
+        raise ValueError("two names differ in case only")
+    return files
+
 
 Sha256 = Annotated[StrictStr, Field(pattern="^[0-9a-f]{64}$")]
-FileName = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$")]
+FileName = Annotated[
+    StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$"), AfterValidator(_own_file)
+]
+Line = Annotated[StrictStr, AfterValidator(_visible)]
+"""Text that can be shown on a terminal as it is."""
+Summary = Annotated[StrictStr, Field(max_length=300), AfterValidator(_visible)]
 
 
 class Licences(BaseModel):
@@ -22,9 +68,9 @@ class Licences(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    genotype: StrictStr = "Apache-2.0"
-    weights: StrictStr | None = None
-    data: StrictStr | None = None
+    genotype: Line = "Apache-2.0"
+    weights: Line | None = None
+    data: Line | None = None
 
 
 class Card(BaseModel):
@@ -34,9 +80,9 @@ class Card(BaseModel):
 
     format: Literal["genotools/card"] = "genotools/card"
     version: Literal[1] = 1
-    name: StrictStr
-    summary: Annotated[StrictStr, Field(max_length=300)]
-    origin: StrictStr
+    name: Line
+    summary: Summary
+    origin: Line
     """Who made it and how: an engine with its settings, a person's design, a test of the reference."""
     digest: Sha256
     """Digest of the genotype."""
@@ -45,7 +91,7 @@ class Card(BaseModel):
     data: dict[str, Any] | None = None
     macro: dict[str, Any] | None = None
     metrics: dict[str, Any] | None = None
-    files: dict[FileName, Sha256]
+    files: Annotated[dict[FileName, Sha256], Field(max_length=MAX_FILES), AfterValidator(_distinct)]
     """SHA-256 of every file of the entry but the card."""
 
 
@@ -57,16 +103,8 @@ def file_sha256(path: Path) -> str:
 
 def read_card(path: Path) -> Card:
     """Read a card and check its shape; raises DataError listing every fault with its key."""
-    document = read_json(path)
-    if (
-        isinstance(document, dict)
-        and isinstance(document.get("version"), int)
-        and document["version"] > VERSION
-    ):
-        raise DataError(
-            f"{path}: version {document['version']} is newer than this genotools reads. Update genotools."
-        )
-    return make_card(where=path, **{str(key): value for key, value in _object(document, path).items()})
+    document = check_version(read_json(path, max_bytes=MAX_CARD_BYTES), path, VERSION)
+    return make_card(where=path, **document)
 
 
 def make_card(*, where: Path | str, **values: Any) -> Card:
@@ -74,14 +112,24 @@ def make_card(*, where: Path | str, **values: Any) -> Card:
     try:
         return Card.model_validate(values)
     except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, fault['loc'])) or 'document'}: {fault['msg']}."
-            for fault in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
-        raise DataError.from_faults(where, faults) from error
+        raise DataError.from_faults(where, faults_of(error)) from error
 
 
-def _object(document: object, path: Path) -> dict[str, Any]:
+def check_version(document: object, where: Path | str, newest: int) -> dict[str, Any]:
+    """Return the object that a JSON file holds; raises DataError if it is none, or newer than ``newest``."""
     if not isinstance(document, dict):
-        raise DataError(f"{path}: a JSON object is expected, not {type(document).__name__}.")
-    return document
+        raise DataError(f"{where}: a JSON object is expected, not {type(document).__name__}.")
+    version = document.get("version")
+    if isinstance(version, int) and version > newest:
+        raise DataError(f"{where}: version {version} is newer than this genotools reads. Update genotools.")
+    return {str(key): value for key, value in document.items()}
+
+
+def faults_of(error: ValidationError) -> list[str]:
+    """Return what is wrong with a document, a sentence a fault, each with its key."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    return [_UNSEEN.sub("�", f"{_key(fault['loc'])}: {fault['msg']}.") for fault in faults]
+
+
+def _key(place: tuple[int | str, ...]) -> str:
+    return ".".join(str(part)[:80] for part in place) or "document"

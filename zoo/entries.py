@@ -1,190 +1,146 @@
-"""Finding, reading and adding zoo entries.
-
-Entries lie in folders: those that ship with the package, and a person's own zoo (``GENOTOOLS_ZOO``, or the user's
-data folder). A person's entry hides a shipped one of the same name.
-"""
+"""Finding and reading zoo entries by name; :mod:`genotools.zoo.places` says where they are looked for."""
 
 import difflib
-import os
-import re
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from importlib import resources
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from genotools.errors import DataError, OutputExistsError
-from genotools.files import write_json
-from genotools.genotype.baselines import BASELINE_NAMES
-from genotools.genotype.genotype import Genotype
-from genotools.zoo.card import Licences, file_sha256, make_card, read_card
-from genotools.zoo.entry import KEPT_FILES, Entry
-from genotools.zoo.verify import verify_entry
+from genotools.errors import DataError, GenotoolsError
+from genotools.zoo.card import CARD
+from genotools.zoo.entry import Entry, parts_of, read_entry
+from genotools.zoo.places import Kind, Place, Where, places, shipped_zoo
+from genotools.zoo.remote import MAX_FILE_BYTES, RemoteZoo
 
-__all__ = ["add_entry", "entry_names", "entry_path", "list_entries", "load_entry", "user_zoo"]
-
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+__all__ = ["Listing", "entry_names", "entry_path", "fetch_entry", "list_entries", "listings", "load_entry"]
 
 
-def user_zoo() -> Path:
-    """Return the folder of a person's own entries; it need not exist."""
-    if folder := os.environ.get("GENOTOOLS_ZOO"):
-        return Path(folder)
-    import platformdirs
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What is known of an entry without fetching it.
 
-    return Path(platformdirs.user_data_dir("genotools", appauthor=False)) / "zoo"
+    Attributes
+    ----------
+    kind
+        Whose it is: of a zoo that was named, a person's own, shipped, or fetched before.
+    path
+        Its folder; None where it was not fetched yet.
+    document
+        The card, or what the index of its zoo says.
+    """
 
-
-def shipped_zoo() -> Path:
-    """Return the folder of the entries that come with the package."""
-    return Path(str(resources.files("genotools.zoo"))) / "entries"
-
-
-def _folders() -> Iterator[tuple[Path, bool]]:
-    """Yield every entry's folder by name, a person's before a shipped one of the same name."""
-    found: dict[str, tuple[Path, bool]] = {}
-    for zoo, is_shipped in ((user_zoo(), False), (shipped_zoo(), True)):
-        if zoo.is_dir():
-            for folder in sorted(zoo.iterdir()):
-                if NAME.fullmatch(folder.name) and (folder / "card.json").is_file():
-                    found.setdefault(folder.name, (folder, is_shipped))
-    for name in sorted(found):
-        yield found[name]
+    name: str
+    summary: str
+    parts: list[str]
+    kind: Kind
+    path: Path | None
+    document: dict[str, object]
 
 
-def entry_names() -> list[str]:
-    """Return the names of all entries, readable or not."""
-    return [folder.name for folder, _ in _folders()]
+def _owners(zoo: Where | None) -> dict[str, tuple[Kind, Place]]:
+    """Return the place of every name, the first that has it; raises GenotoolsError if a zoo cannot be reached."""
+    owners: dict[str, tuple[Kind, Place]] = {}
+    for kind, place in places(zoo):
+        for name in place.names():
+            owners.setdefault(name, (kind, place))
+    return dict(sorted(owners.items()))
 
 
-def list_entries() -> list[Entry]:
-    """Return all entries by name; raises DataError if one of them cannot be read."""
-    return [load_entry(name) for name in entry_names()]
+def entry_names(zoo: Where | None = None) -> list[str]:
+    """Return the names of all entries, or those of ``zoo``, readable or not."""
+    return list(_owners(zoo))
 
 
-def entry_path(name: str) -> Path:
-    """Return the folder of the entry called ``name``.
+def list_entries(zoo: Where | None = None) -> list[Entry]:
+    """Return all entries by name, or those of ``zoo``, fetched where need be; raises DataError if one is damaged."""
+    return [load_entry(name, zoo=zoo) for name in entry_names(zoo)]
+
+
+def listings(zoo: Where | None = None) -> Iterator[Listing | GenotoolsError]:
+    """Yield what there is, by name, without fetching entries; an error in the place of what cannot be read."""
+    owners: dict[str, tuple[Kind, Place]] = {}
+    for kind, place in places(zoo):
+        try:
+            for name in place.names():
+                owners.setdefault(name, (kind, place))
+        except GenotoolsError as error:  # the other places can be listed
+            yield error
+    for name, (kind, place) in sorted(owners.items()):
+        try:
+            yield _of_index(name, place) if isinstance(place, RemoteZoo) else _of_card(name, kind, place)
+        except GenotoolsError as error:
+            yield error
+
+
+def _of_card(name: str, kind: Kind, place: Place) -> Listing:
+    path = place.find(name)
+    if path is None:
+        raise DataError(f"{name}: gone while it was read.")
+    card = read_entry(path).card
+    return Listing(
+        name=name,
+        summary=card.summary,
+        parts=parts_of(card.files),
+        kind=kind,
+        path=path,
+        document=card.model_dump(),
+    )
+
+
+def _of_index(name: str, zoo: RemoteZoo) -> Listing:
+    facts = zoo.index().entries[name]
+    kept = zoo.folder / name
+    return Listing(
+        name=name,
+        summary=facts.summary,
+        parts=parts_of(facts.files),
+        kind="given",
+        path=kept if (kept / CARD).is_file() else None,
+        document={"name": name, **facts.model_dump()},
+    )
+
+
+def entry_path(name: str, *, zoo: Where | None = None) -> Path:
+    """Return the folder of the entry called ``name``; one of a zoo elsewhere is fetched first.
+
+    Parameters
+    ----------
+    zoo
+        The only place to look; all of :mod:`genotools.zoo.places` by default.
 
     Raises
     ------
     DataError
-        If there is none; names the nearest.
+        If there is none; names the nearest. Or if it is not what its card says.
+    UnreachableError
+        If the zoo has to be asked and cannot be reached.
     """
-    folders = {folder.name: folder for folder, _ in _folders()}
-    if name not in folders:
-        near = difflib.get_close_matches(name, folders, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else " See `genotools zoo list`."
-        raise DataError(f"{name[:80]!r} is neither a file nor the name of a zoo entry.{hint}")
-    return folders[name]
+    names: set[str] = set()
+    for _, place in places(zoo):
+        if path := place.find(name):
+            return path
+        names.update(place.names())
+    near = difflib.get_close_matches(name, sorted(names), n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else " See `genotools zoo list`."
+    raise DataError(f"{name[:80]!r} is neither a file nor the name of a zoo entry.{hint}")
 
 
-def load_entry(name: str) -> Entry:
-    """Return the entry called ``name``; raises DataError if there is none or it cannot be read."""
-    folder = entry_path(name)
-    return _read(folder, is_shipped=folder.parent == shipped_zoo())
-
-
-def _read(folder: Path, *, is_shipped: bool) -> Entry:
-    card = read_card(folder / "card.json")
-    genotype = Genotype.load(folder / "genotype.json")
-    if card.name != folder.name:
-        raise DataError(f"{folder / 'card.json'}: name: {card.name!r} is not the name of its folder.")
-    if card.digest != genotype.digest:
-        raise DataError(f"{folder / 'card.json'}: digest: not that of the genotype beside it.")
-    return Entry(path=folder, card=card, genotype=genotype, is_shipped=is_shipped)
-
-
-def add_entry(
-    name: str,
-    source: Path,
-    *,
-    summary: str,
-    origin: str,
-    zoo: Path | None = None,
-    licences: Licences | None = None,
-    facts: Mapping[str, dict[str, Any]] | None = None,
-    force: bool = False,
-) -> Entry:
-    """Copy a genotype, or a folder that holds one with its weights, into a zoo.
+def fetch_entry(name: str, *, zoo: Where | None = None, max_file_bytes: int = MAX_FILE_BYTES) -> Path:
+    """Return the folder of the entry called ``name``, as its zoo has it now; see :meth:`RemoteZoo.fetch`.
 
     Parameters
     ----------
-    name
-        Lower-case letters, digits, dashes and underscores.
-    source
-        A genotype file, or a folder with ``genotype.json`` and perhaps ``weights.safetensors`` and ``model.onnx``.
-    summary, origin, licences, facts
-        What the card says; ``facts`` may hold ``task``, ``data``, ``macro`` and ``metrics``.
     zoo
-        The zoo's folder, by default the person's own.
-    force
-        Replace an entry of the same name.
-
-    Raises
-    ------
-    DataError, OutputExistsError
-        If the name, the card's text or the source is wrong, model files belong to another genotype or to each
-        other's weights, or the name is taken.
+        The only place to look; all of :mod:`genotools.zoo.places` by default.
+    max_file_bytes
+        Largest file that is fetched.
     """
-    if not NAME.fullmatch(name):
-        raise DataError(
-            f"{name[:80]!r} cannot be a name: lower-case letters, digits, dash, underscore, up to 64."
-        )
-    if name in BASELINE_NAMES:
-        raise DataError(f"{name!r} is the name of a hand-designed network. Choose another.")
-    files = _source_files(source)
-    genotype = Genotype.load(files["genotype.json"])
-    if zoo is None:
-        zoo = user_zoo()
-        if (shipped_zoo() / name).exists() and not force:
-            raise DataError(
-                f"{name!r} is the name of a shipped entry. Choose another, or hide that one with --force."
-            )
-    target = zoo / name
-    if target.exists() and not force:
-        raise OutputExistsError(target)
-    zoo.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=zoo) as work:
-        folder = Path(work) / name
-        folder.mkdir()
-        for file, path in files.items():
-            shutil.copyfile(path, folder / file)
-        card = make_card(
-            where=name,
-            name=name,
-            summary=summary,
-            origin=origin,
-            digest=genotype.digest,
-            licences=licences or Licences(),
-            files={file: file_sha256(folder / file) for file in files},
-            **(facts or {}),
-        )
-        write_json(folder / "card.json", card.model_dump(exclude_none=True))
-        verify_entry(Entry(path=folder, card=card, genotype=genotype, is_shipped=False))
-        _swap(folder, target, aside=Path(work) / "replaced")
-    return Entry(path=target, card=card, genotype=genotype, is_shipped=False)
+    for _, place in places(zoo):
+        if isinstance(place, RemoteZoo) and (zoo is not None or name in place.names()):
+            return place.fetch(name, max_file_bytes=max_file_bytes)
+    return entry_path(name, zoo=zoo)
 
 
-def _swap(folder: Path, target: Path, *, aside: Path) -> None:
-    """Put ``folder`` in the place of ``target``; should that fail, what was there comes back."""
-    if target.exists():
-        target.rename(aside)
-    try:
-        folder.rename(target)
-    except BaseException:
-        if aside.exists():
-            aside.rename(target)
-        raise
-
-
-def _source_files(source: Path) -> dict[str, Path]:
-    if source.is_file():
-        return {"genotype.json": source}
-    files = {name: source / name for name in KEPT_FILES if (source / name).is_file()}
-    if "genotype.json" not in files:
-        best = source / "best.genotype.json"
-        if not best.is_file():
-            raise DataError(f"{source}: no genotype.json in it; a genotype file or such a folder is needed.")
-        files = {"genotype.json": best}
-    return files
+def load_entry(name: str, *, zoo: Where | None = None) -> Entry:
+    """Return the entry called ``name``; raises DataError if there is none or it cannot be read."""
+    folder = entry_path(name, zoo=zoo)
+    return read_entry(folder, is_shipped=folder.parent == shipped_zoo())

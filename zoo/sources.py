@@ -17,7 +17,11 @@ def facts_of(source: Path) -> dict[str, dict[str, object]]:
         raise DataError(f"{source}: config.json and result.json must hold JSON objects.")
     if config.get("format") != "genotools/training":
         return {}
-    facts = {"task": config.get("task"), "macro": config.get("macro"), "data": config.get("data")}
+    facts = {
+        "task": config.get("task"),
+        "macro": config.get("macro"),
+        "data": _without_folders(config.get("data")),
+    }
     metrics = {
         "params": result.get("n_params"),
         "validation": result.get("validation"),
@@ -25,6 +29,13 @@ def facts_of(source: Path) -> dict[str, dict[str, object]]:
     }
     facts["metrics"] = {key: value for key, value in metrics.items() if value is not None}
     return {key: value for key, value in facts.items() if isinstance(value, dict)}
+
+
+def _without_folders(data: object) -> object:
+    """Return what is said of the data without where they lay: a card is for others, too."""
+    if isinstance(data, dict) and isinstance(path := data.get("path"), str):
+        return {**data, "path": Path(path).name}
+    return data
 
 
 def _without_labels(test: object) -> object:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from genotools.errors import DataError
 from genotools.training.weights_header import read_weights_header
-from genotools.zoo.card import file_sha256
-from genotools.zoo.entry import Entry
+from genotools.zoo.card import CARD, file_sha256
+from genotools.zoo.entry import ONNX, WEIGHTS, Entry
 
 __all__ = ["verify_entry"]
 
@@ -25,7 +25,7 @@ def verify_entry(entry: Entry) -> list[str]:
             faults.append(f"{name}: missing.")
         elif (found := file_sha256(path)) != expected:
             faults.append(f"{name}: sha256 is {found}, the card says {expected}.")
-    unlisted = {path.name for path in entry.path.iterdir()} - {"card.json", *entry.card.files}
+    unlisted = {path.name for path in entry.path.iterdir()} - {CARD, *entry.card.files}
     faults += [f"{name}: not listed in the card." for name in sorted(unlisted)]
     if not faults:
         faults += _model_faults(entry)
@@ -38,17 +38,17 @@ def verify_entry(entry: Entry) -> list[str]:
 def _model_faults(entry: Entry) -> list[str]:
     """Compare what model files say of themselves with the genotype and with each other."""
     headers = {}
-    if "weights.safetensors" in entry.card.files:
-        headers["weights.safetensors"] = read_weights_header(entry.path / "weights.safetensors")
-    if "model.onnx" in entry.card.files:
-        headers["model.onnx"] = _onnx_metadata(entry.path / "model.onnx")
+    if WEIGHTS in entry.card.files:
+        headers[WEIGHTS] = read_weights_header(entry.path / WEIGHTS)
+    if ONNX in entry.card.files:
+        headers[ONNX] = _onnx_metadata(entry.path / ONNX)
     faults = [
         f"{name}: made for genotype {header.get('digest')}, not {entry.genotype.digest}."
         for name, header in headers.items()
         if header.get("digest") != entry.genotype.digest
     ]
     if len({header.get("model_digest") for header in headers.values()}) > 1:
-        faults.append("model.onnx: exported from other weights than weights.safetensors; export it again.")
+        faults.append(f"{ONNX}: exported from other weights than {WEIGHTS}; export it again.")
     return faults
 
 

@@ -10,13 +10,10 @@ from genotools.errors import DataError
 from genotools.genotype.baselines import BASELINE_NAMES
 
 if TYPE_CHECKING:
-    from genotools.export.runtime import OnnxPredictor
     from genotools.nn import WindowNetwork
     from genotools.predictor import Predictor
 
 __all__ = ["load_card", "load_predictor", "load_trained_network"]
-
-WEIGHTS, ONNX = "weights.safetensors", "model.onnx"
 
 
 def load_predictor(model: str, *, device: str = "auto", batch_size: int | None = None) -> "Predictor":
@@ -31,23 +28,11 @@ def load_predictor(model: str, *, device: str = "auto", batch_size: int | None =
         If there is no such model, it cannot be read, it does not run on ``device``, or the ONNX file beside the
         weights was exported from others.
     """
-    path = Path(model)
-    if path.suffix == ".onnx":
-        return _onnx_predictor(path, device, batch_size)
-    folder = _folder(model)
-    has_weights, has_onnx = (folder / WEIGHTS).is_file(), (folder / ONNX).is_file()
-    if has_onnx and not (has_weights and device.startswith("cuda")):
-        predictor = _onnx_predictor(folder / ONNX, device, batch_size)
-        if has_weights:
-            _check_same_model(folder, predictor.weights_digest)
-        return predictor
-    if not has_weights:
-        raise _without_weights(model, folder)
-    from genotools.training.device import choose_device
-    from genotools.training.predictor import load_predictor_from_run
+    from genotools.zoo.model import onnx_predictor, predictor_of_folder
 
-    options = {} if batch_size is None else {"batch_size": batch_size}
-    return load_predictor_from_run(folder, device=choose_device(device), **options)
+    if Path(model).suffix == ".onnx":
+        return onnx_predictor(Path(model), device=device, batch_size=batch_size)
+    return predictor_of_folder(_folder(model), name=model, device=device, batch_size=batch_size)
 
 
 def load_trained_network(model: str) -> "WindowNetwork":
@@ -62,9 +47,12 @@ def load_trained_network(model: str) -> "WindowNetwork":
         raise DataError(
             f"{model}: an ONNX file already. Weights are needed: a training folder or a zoo name."
         )
+    from genotools.zoo.entry import WEIGHTS
+    from genotools.zoo.model import no_weights
+
     folder = _folder(model)
     if not (folder / WEIGHTS).is_file():
-        raise _without_weights(model, folder)
+        raise no_weights(model, folder)
     from genotools.training.weights import load_network
 
     return load_network(folder / WEIGHTS)
@@ -100,38 +88,3 @@ def _folder(model: str) -> Path:
     from genotools.zoo import entry_path
 
     return entry_path(model)
-
-
-def _check_same_model(folder: Path, onnx_digest: str) -> None:
-    """Refuse a folder whose weights were trained anew after the export: which of the two is meant is unknown."""
-    from genotools.training.weights_header import read_weights_header
-
-    if read_weights_header(folder / WEIGHTS).get("model_digest", onnx_digest) != onnx_digest:
-        raise DataError(
-            f"{folder}: {ONNX} was exported from other weights than {WEIGHTS} beside it. "
-            f"Export it again: genotools export {folder} -o {folder / ONNX} --force"
-        )
-
-
-def _onnx_predictor(path: Path, device: str, batch_size: int | None) -> "OnnxPredictor":
-    if device not in ("auto", "cpu"):
-        raise DataError(
-            f"{path}: ONNX files run on the CPU, not on {device!r}. Use --device cpu, or the weights."
-        )
-    from genotools.export.runtime import OnnxPredictor
-
-    return OnnxPredictor(path) if batch_size is None else OnnxPredictor(path, batch_size=batch_size)
-
-
-def _without_weights(model: str, folder: Path) -> DataError:
-    if (folder / "genotype.json").is_file() and not (folder / "config.json").is_file():
-        return DataError(
-            f"{model}: a genotype only, without weights. Train it first: "
-            f"genotools train {model} --data STORE.h5 -o DIR"
-        )
-    if (folder / "config.json").is_file():
-        return DataError(
-            f"{model}: no {WEIGHTS} in this folder. If it is a training, finish it with --resume; "
-            "if it is a search, train its best genotype."
-        )
-    return DataError(f"{model}: no model in this folder ({WEIGHTS} or {ONNX}).")

@@ -1,7 +1,10 @@
 """The ``genotools`` program: its commands, and what a person sees when something goes wrong."""
 
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -39,6 +42,7 @@ app = typer.Typer(
 )
 
 
+ZOO = "GENOTOOLS_ZOO"
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
@@ -49,8 +53,23 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    """Set a variable of the environment inside the block: processes that a command starts see it, too."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
 @app.callback()
 def _options(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
@@ -59,8 +78,19 @@ def _options(
         list[Path] | None,
         typer.Option("--space", help="File of a search space of your own; genotypes that name it are read."),
     ] = None,
+    zoo: Annotated[
+        str | None,
+        typer.Option(
+            "--zoo",
+            metavar="WHERE",
+            envvar=ZOO,
+            help="Look for names in this zoo first: a folder, https://HOST/PATH, or hf:OWNER/NAME.",
+        ),
+    ] = None,
 ) -> None:
     """Neural architecture search for genome sequences, centred on the genotype."""
+    if zoo is not None:
+        context.with_resource(_variable(ZOO, zoo))
     for path in space or []:
         from genotools.cli._genotypes import load_space
 
@@ -95,6 +125,9 @@ def main() -> None:
     # Threads that wait for each other spin by default. On two busy cores a training step then took more than 7 s;
     # 1.4 s with threads that sleep instead. Read when PyTorch is loaded, so it must be set before.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    warnings = logging.StreamHandler()
+    warnings.setFormatter(logging.Formatter("Warning: %(message)s"))
+    logging.getLogger("genotools").addHandler(warnings)
     try:
         app()
     except GenotoolsError as error:

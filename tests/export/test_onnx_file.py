@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from genotools.data.encoding import encode
 from genotools.errors import DataError, GenotoolsError, OutputExistsError
-from genotools.export import OnnxPredictor, _reference, export_onnx, onnx_file
+from genotools.export import OnnxPredictor, _reference, export_onnx, export_program, onnx_file
 from genotools.genotype import Genotype, Macro, Task, TaskKind
 from genotools.nn import GenomeNet, build
 from genotools.training import TorchPredictor
@@ -70,6 +70,8 @@ def test_every_kind_and_length_is_exported(
 
 @pytest.mark.slow
 def test_equal_networks_make_equal_files(exported: Any, tmp_path: Path) -> None:
+    """Whatever the process has translated before: PyTorch's numbering goes on from there."""
+    export_program(exported.network, tmp_path / "m.pt2")
     export_onnx(exported.network, tmp_path / "again.onnx", card=dict(OnnxPredictor(exported.path).card or {}))
     assert (tmp_path / "again.onnx").read_bytes() == exported.path.read_bytes()
 

@@ -32,7 +32,7 @@ def fast(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Non
         def refuse(*_: object, **__: object) -> None:
             raise MissingExtraError("pygraphviz", "draw")
 
-        monkeypatch.setattr("genotools.search._report_drawings.draw", refuse)
+        monkeypatch.setattr("genotools.genotype.svg.draw", refuse)
 
 
 @pytest.fixture

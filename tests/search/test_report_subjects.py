@@ -18,7 +18,7 @@ def no_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise MissingExtraError("pygraphviz", "draw")
 
-    monkeypatch.setattr("genotools.search._report_drawings.draw", refuse)
+    monkeypatch.setattr("genotools.genotype.svg.draw", refuse)
 
 
 def make_page(*runs: Path) -> Page:

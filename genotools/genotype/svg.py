@@ -58,7 +58,7 @@ class Drawings:
         self._drawn: dict[tuple[CellName, str], Drawing] = {}
         jobs = list(wanted.items())
         try:
-            with tempfile.TemporaryDirectory(prefix="genotools-report-") as folder:
+            with tempfile.TemporaryDirectory(prefix="genotools-cells-") as folder:
                 # The first one alone: where there is no renderer, it says so once.
                 first = [_draw(key, genotype, Path(folder)) for key, genotype in jobs[:1]]
                 with ThreadPoolExecutor(N_THREADS) as pool:

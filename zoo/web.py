@@ -1,0 +1,157 @@
+"""Fetching files over HTTP from servers that are not trusted: no other schemes, bounded sizes and times."""
+
+import http.client
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from genotools.errors import DataError, GenotoolsError
+
+__all__ = ["HttpSource", "Source", "UnreachableError", "download"]
+
+SCHEMES = ("http", "https")
+TIMEOUT_S = 30.0
+"""Longest silence of a server."""
+SLOWEST_BYTES_PER_S = 20_000
+"""A server that sends less on the whole, after a minute's grace, is given up."""
+GRACE_S = 60.0
+CHUNK_BYTES = 1 << 18
+
+
+class UnreachableError(GenotoolsError):
+    """A server did not answer, or could not."""
+
+
+class Source(Protocol):
+    """Where the files of a zoo are fetched from."""
+
+    @property
+    def location(self) -> str:
+        """The name of the place, as a person writes it."""
+        ...
+
+    def fetch(self, file: str, target: Path, *, max_bytes: int) -> None:
+        """Write ``file``, a path inside the zoo, to ``target``; raises GenotoolsError if that fails."""
+        ...
+
+
+class HttpSource:
+    """A folder that a server shows as files."""
+
+    def __init__(self, url: str) -> None:
+        parts = urllib.parse.urlsplit(url)
+        if (
+            parts.scheme not in SCHEMES
+            or not parts.hostname
+            or parts.username
+            or parts.query
+            or parts.fragment
+        ):
+            raise DataError(
+                f"{url[:200]!r} is no place of a zoo. A URL is a folder: https://HOST/PATH, without user, ? and #."
+            )
+        self.location = url.removesuffix("/index.json").rstrip("/")
+
+    def fetch(self, file: str, target: Path, *, max_bytes: int) -> None:
+        """Write ``file`` to ``target``; see :func:`download`."""
+        download(f"{self.location}/{file}", target, max_bytes=max_bytes)
+
+
+def download(url: str, target: Path, *, max_bytes: int, headers: Mapping[str, str] | None = None) -> None:
+    """Write what ``url`` holds to ``target``.
+
+    Parameters
+    ----------
+    max_bytes
+        Most that is accepted.
+    headers
+        Sent to the host of ``url``, and to no other that it redirects to.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, it is too large, cut short, or the server redirects to another scheme.
+    UnreachableError
+        If the server does not answer, is too slow, or fails.
+    """
+    with target.open("wb") as file:
+        for chunk in _chunks(url, max_bytes, headers or {}):
+            file.write(chunk)
+
+
+def _chunks(url: str, max_bytes: int, headers: Mapping[str, str]) -> Iterator[bytes]:
+    end = time.monotonic() + GRACE_S + max_bytes / SLOWEST_BYTES_PER_S
+    request = urllib.request.Request(url, headers={"User-Agent": "genotools", "Accept-Encoding": "identity"})
+    for name, value in headers.items():
+        request.add_unredirected_header(name, value)
+    try:
+        with _opener().open(request, timeout=TIMEOUT_S) as response:
+            announced = response.headers.get("Content-Length", "")
+            if announced.isdecimal() and int(announced) > max_bytes:
+                raise _too_large(url, int(announced), max_bytes)
+            n_bytes = 0
+            while chunk := response.read1(CHUNK_BYTES):
+                n_bytes += len(chunk)
+                if n_bytes > max_bytes:
+                    raise _too_large(url, n_bytes, max_bytes)
+                if time.monotonic() > end:
+                    raise UnreachableError(
+                        f"{url}: the server is too slow, {n_bytes:,} bytes came. Try again later."
+                    )
+                yield chunk
+            if announced.isdecimal() and n_bytes < int(announced):
+                raise UnreachableError(f"{url}: cut short, {n_bytes:,} of {announced} bytes came. Try again.")
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise _answer(url, error.code) from error
+    except urllib.error.URLError as error:
+        raise UnreachableError(f"{url}: cannot be reached: {error.reason}.") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise UnreachableError(f"{url}: cannot be read: {error or type(error).__name__}.") from error
+
+
+def _answer(url: str, code: int) -> GenotoolsError:
+    """Return the error for an answer that is not the file."""
+    if 300 <= code < 400:
+        return DataError(f"{url}: redirects to where it may not: only https, or http from http, is followed.")
+    phrase = HTTPStatus(code).phrase if code in HTTPStatus._value2member_map_ else "no known status"
+    kind = UnreachableError if code >= 500 or code == HTTPStatus.TOO_MANY_REQUESTS else DataError
+    return kind(f"{url}: the server answers {code} {phrase}.")
+
+
+def _too_large(url: str, n_bytes: int, max_bytes: int) -> DataError:
+    return DataError(f"{url}: {n_bytes:,} bytes or more, at most {max_bytes:,} are fetched.")
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to https, and to http where the request went there by http."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        allowed = SCHEMES if req.type == "http" else ("https",)
+        if urllib.parse.urlsplit(newurl).scheme not in allowed:
+            raise urllib.error.HTTPError(req.full_url, code, msg, headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Return an opener that knows HTTP alone; that of the standard library opens files and FTP, too."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        _Redirects(),
+    ):
+        opener.add_handler(handler)
+    return opener
