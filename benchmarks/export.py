@@ -3,9 +3,9 @@
     python benchmarks/export.py [--batch 1 16 64] [--threads 1 2] [--repeats 7]
 
 ``plain`` is the network module by module, ``packed`` what PyTorch predicts with here. ``fp32`` is the default file,
-``unrolled`` the same without a loop, ``fp16`` and ``int8`` have fewer bits. The ratio is to ``plain`` in the same run.
-One thread: all take turns, CPU seconds; more: three rounds, each version alone, wall time. Weights are random; int8 is
-calibrated on random windows.
+``unrolled`` the same without a loop, ``fp16`` and ``int8`` have fewer bits. The ratio is to ``plain`` in the same
+run. One thread: all take turns, CPU seconds; more: three rounds, each version alone, wall time. Weights are random;
+int8 is calibrated on random windows.
 What int8 costs a trained network: `genotools export MODEL -o FILE --precision int8 --data STORE`.
 """
 
