@@ -15,6 +15,7 @@ from genotools.cli import (
     convert,
     data,
     demo,
+    doctor,
     draw,
     export,
     info,
@@ -118,6 +119,7 @@ app.add_typer(export.app, name="export")
 app.add_typer(variants.app, name="variants")
 app.add_typer(zoo.app, name="zoo")
 app.command()(demo.demo)
+app.command()(doctor.doctor)
 
 
 def main() -> None:
