@@ -1,0 +1,87 @@
+"""Search for files that a reader does not survive, guided by coverage; needs ``pip install atheris``.
+
+    python tools/fuzz.py READER [--seconds 60] [--corpus FOLDER]
+    python tools/fuzz.py --list
+
+Readers are those of :mod:`genotools.testing.hostile`. Inputs that reach new code are kept in the corpus, beside the
+valid file; one that lets anything but our errors out, takes more than 20 seconds or 2 GB ends the run and is left in
+the corpus folder as ``crash-*``, ``timeout-*`` or ``oom-*``. Native code (HDF5, zlib, onnxruntime) is not
+instrumented.
+"""
+
+import argparse
+import importlib
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import atheris
+
+READ_BY = (
+    "genotools.data.fasta",
+    "genotools.data.from_deepsea",
+    "genotools.data.signal",
+    "genotools.data.store",
+    "genotools.data.tsv",
+    "genotools.export.verify",
+    "genotools.search.trial_events",
+    "genotools.training.history",
+    "genotools.training.weights",
+    "genotools.variants.vcf",
+    "genotools.zoo.card",
+    "genotools.zoo.index",
+)
+"""Modules that readers import when they run; they are imported before, to be instrumented."""
+
+with atheris.instrument_imports(include=["genotools", "pyfaidx"]):
+    for module in READ_BY:
+        importlib.import_module(module)
+    from genotools.testing.hostile import OURS, READERS, Reader
+
+MAX_BYTES = 1 << 20
+
+
+def main() -> None:
+    """Fuzz one reader; libFuzzer ends the process."""
+    parser = argparse.ArgumentParser(description="Fuzz a reader.")
+    parser.add_argument("reader", nargs="?", choices=[reader.name for reader in READERS])
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--corpus", type=Path)
+    parser.add_argument("--list", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.list or arguments.reader is None:
+        print("\n".join(reader.name for reader in READERS))
+        return
+    (reader,) = [one for one in READERS if one.name == arguments.reader]
+    corpus = arguments.corpus or Path(tempfile.mkdtemp(prefix="fuzz-"))
+    corpus.mkdir(parents=True, exist_ok=True)
+    reader.seed(corpus / f"valid{reader.suffix}")
+    run(reader, corpus, arguments.seconds)
+
+
+def run(reader: Reader, corpus: Path, seconds: int) -> None:
+    """Start libFuzzer on one reader."""
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    path = folder / f"input{reader.suffix}"
+
+    def once(data: bytes) -> None:
+        path.write_bytes(data)
+        with suppress(*OURS):
+            reader.read(path)
+
+    options = [
+        f"-max_total_time={seconds}",
+        f"-max_len={MAX_BYTES}",
+        "-timeout=20",
+        "-rss_limit_mb=2048",
+        f"-artifact_prefix={corpus}/",
+        "-print_final_stats=1",
+        "-verbosity=1",
+    ]
+    atheris.Setup([sys.argv[0], *options, str(corpus)], once)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
