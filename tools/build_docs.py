@@ -1,9 +1,10 @@
 """Write what pages of docs/ are made by a program: the commands, and the drawn cells of the front page.
 
-``python tools/build_docs.py`` writes both; ``python tools/build_docs.py --check`` says whether the page of commands is
-that of the program, and writes nothing. Drawings follow the installed Graphviz and are not compared.
+``python tools/build_docs.py`` writes both; with ``--check`` it writes nothing and says whether the page of commands
+is that of the program. Drawings follow the installed Graphviz and are not compared.
 """
 
+import html
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +21,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 HEAD = """# Commands
 
-All commands and options of `genotools`, as the program knows them; `--help` behind a command shows the same. Results go
-to standard output, messages to standard error. Exit code 0 is success, 1 failure, 2 wrong usage.
+All commands and options of `genotools`, as the program knows them; `--help` behind a command shows the same.
+Results go to standard output, messages to standard error. Exit code 0 is success, 1 failure, 2 wrong usage.
 """
 
 
@@ -51,21 +52,24 @@ def section(path: tuple[str, ...], command: Any) -> list[str]:
     records = [record for parameter in command.params if (record := parameter.get_help_record(context))]
     if records:
         lines += ["| | |", "| --- | --- |"]
-        lines += [f"| `{name}` | {cell(text)} |" for name, text in map(escaped, records)]
+        lines += [f"| {code(name)} | {cell(text)} |" for name, text in records]
     elif hasattr(command, "commands"):
         lines += [" ".join(f"[`{name}`](#{'-'.join([*path, name])})" for name in command.commands)]
     return lines
 
 
-def escaped(record: tuple[str, str]) -> tuple[str, str]:
-    """Return name and text without what a table would take for its own."""
-    name, text = record
-    return " ".join(name.replace("|", "\\|").split()), " ".join(text.split())
+def code(name: str) -> str:
+    """Return a name as code in a table's cell, where a bar would end the cell."""
+    name = " ".join(name.split())
+    if "|" not in name:
+        return f"`{name}`"
+    return f"<code>{html.escape(name).replace('|', '&#124;')}</code>"
 
 
 def cell(text: str) -> str:
     """Return the text of a table's cell."""
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
+    text = " ".join(text.split())
+    return text.replace("|", "&#124;").replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
 
 
 def drawn_cells() -> dict[str, str]:

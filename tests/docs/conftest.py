@@ -1,5 +1,6 @@
-"""The files that pages speak of, small: a store, a genotype, a trained model, its ONNX file, a genome, variants, a zoo."""
+"""The files that pages speak of, small: a store, a genotype, a trained model, its ONNX file, a genome, a VCF."""
 
+import gzip
 import os
 import shutil
 import subprocess
@@ -43,7 +44,7 @@ def files_of_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     genome = decode(rng.integers(0, 4, size=1000, dtype=np.uint8))
     (folder / "genome.fa").write_text(f">chrI\n{genome}\n")
     alt = "C" if genome[499] != "C" else "G"
-    (folder / "calls.vcf.gz").write_bytes(_gzip(f"chrI\t500\t.\t{genome[499]}\t{alt}\n"))
+    (folder / "calls.vcf.gz").write_bytes(gzip.compress(f"chrI\t500\t.\t{genome[499]}\t{alt}\n".encode()))
     (folder / "windows.txt").write_text("".join(f"{decode(row)}\n" for row in codes[:3]))
     return folder
 
@@ -61,12 +62,6 @@ def _make_models(folder: Path) -> None:
     train(genotype, folder / "store.h5", model, macro=macro, settings=settings, seed=0)
     export_onnx(load_network(model / "weights.safetensors"), folder / "model.onnx")
     add_entry("mine", model, summary="for pages", origin="trained", zoo=str(folder / "zoo"))
-
-
-def _gzip(text: str) -> bytes:
-    import gzip
-
-    return gzip.compress(text.encode())
 
 
 @pytest.fixture

@@ -34,8 +34,8 @@ def command_lines(page: str) -> list[str]:
     lines = [line for block in fenced for line in block.replace("\\\n", " ").splitlines()]
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
     lines += [" ".join([*words.split(), "..."]) for words in re.findall(r"`([^`]+)`", prose)]
-    calls = [found[1] for line in lines if (found := re.match(r"(?:\$ )?((?:torchrun .*-m )?genotools .*)", line))]
-    return [call[call.index("genotools ") :] for call in calls]
+    called = re.compile(r"(?:\$ )?(?:torchrun .*-m )?(genotools .*)")
+    return [found[1] for line in lines if (found := called.match(line))]
 
 
 def faults(line: str) -> str | None:
@@ -96,7 +96,7 @@ def test_command_lines_are_found() -> None:
 def test_options_that_a_page_names_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
-    named = {name for words in re.findall(r"`([^`]+)`", prose) for name in re.findall(r"(?<!\S)--[a-z-]+", words)}
+    named = set(re.findall(r"(?<!\S)--[a-z-]+", " ".join(re.findall(r"`([^`]+)`", prose))))
     assert named - all_options() - OF_OTHERS == set()
 
 

@@ -37,7 +37,8 @@ def test_the_examples_of_a_page_run(page: str, run_python: Callable[[str], Compl
 
 
 def test_pages_with_examples_are_found() -> None:
-    assert {"README.md", "docs/index.md", "docs/ops.md", "docs/spaces.md", "docs/engines.md"} <= {*WITH_PYTHON}
+    expected = {"README.md", "docs/index.md", "docs/ops.md", "docs/spaces.md", "docs/engines.md"}
+    assert expected <= {*WITH_PYTHON}
 
 
 @pytest.mark.parametrize(("page", "document"), DOCUMENTS, ids=[page for page, _ in DOCUMENTS])

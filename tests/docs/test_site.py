@@ -34,9 +34,11 @@ class _Fetched(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
-        is_fetched = tag != "link" or values.get("rel") not in ("canonical", "next", "prev")
-        for name in ("src", "srcset", "data", *(["href"] if tag in ("link", "use", "image") and is_fetched else [])):
-            self.addresses.append(values.get(name) or "")
+        names = ["src", "srcset", "data"]
+        is_followed = values.get("rel") in ("canonical", "next", "prev")
+        if tag in ("use", "image", "link") and not is_followed:
+            names.append("href")
+        self.addresses += [values.get(name) or "" for name in names]
 
 
 def test_every_page_is_in_the_site(site: Path) -> None:
