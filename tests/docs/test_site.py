@@ -59,6 +59,14 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
     assert found == []
 
 
+def test_nothing_makes_the_themes_script_fetch_from_elsewhere(site: Path) -> None:
+    # It fetches Mermaid where a page has a diagram of it, and numbers of a repository that the header shows.
+    for path in sorted(site.rglob("*.html")):
+        text = path.read_text(encoding="utf-8")
+        assert 'class="mermaid"' not in text, path.name
+        assert 'data-md-component="source"' not in text, path.name
+
+
 def test_the_genotype_is_drawn_in_the_colours_of_the_page(site: Path) -> None:
     page = (site / "index.html").read_text(encoding="utf-8")
     assert page.count("<svg") >= 3
