@@ -1,16 +1,20 @@
-# Two targets: `make demo` and `make test`. Both make their own virtual environment first, once.
+# `make demo`, `make test` and `make docs`. Each makes the virtual environment first, once.
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint
+.PHONY: demo test lint docs
 
 demo: $(INSTALLED)
 	$(BIN)/genotools demo -o demo
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+docs: $(INSTALLED)
+	$(BIN)/python tools/build_docs.py
+	$(BIN)/mkdocs build --strict -f tools/site/mkdocs.yml
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
@@ -20,5 +24,5 @@ lint: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[draw,io,plots,ray,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[draw,io,plots,ray,docs,dev]'
 	touch $@
