@@ -17,6 +17,7 @@ __all__ = [
     "load_architecture",
     "load_genotype",
     "load_space",
+    "program",
 ]
 
 GenotypeArgument = Annotated[
@@ -37,6 +38,9 @@ SpaceOption = Annotated[str, typer.Option("--space", help="A search space: its n
 
 RUN_GENOTYPES = ("best.genotype.json", "genotype.json")
 """Where the folder of a search, a training or a zoo entry keeps its genotype."""
+
+_space_files: list[str] = []
+"""Those that this command was given."""
 
 RUN_BASELINE = "baseline.json"
 """Where the folder of a training keeps the name of a hand-designed network."""
@@ -86,5 +90,13 @@ def load_space(text: str) -> SearchSpace:
     """Return the search space that ``text`` names: a registered name or a file."""
     path = Path(text)
     if path.suffix == ".json" or path.is_file():
-        return register_space(SearchSpace.load(path))
+        space = register_space(SearchSpace.load(path))
+        if text not in _space_files:
+            _space_files.append(text)
+        return space
     return get_space(text)
+
+
+def program() -> list[str]:
+    """Return how a command to type next begins: the program, and the files of spaces that genotypes here name."""
+    return ["genotools", *(word for file in _space_files for word in ("--space", file))]

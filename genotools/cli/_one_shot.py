@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from genotools.cli._genotypes import load_space
+from genotools.cli._genotypes import load_space, program
 from genotools.cli._macros import load_macro
 from genotools.cli._ranks import rank_setting
 from genotools.cli._resume import resume_command
@@ -90,7 +90,7 @@ def _print_result(result: OneShotResult, data: Path, options: list[str]) -> None
         typer.echo(f"alarm          {alarm}")
     typer.echo(f"file           {result.best_path}")
     command = [
-        "genotools",
+        *program(),
         "train",
         str(result.folder),
         "--data",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from genotools.cli._genotypes import load_space
+from genotools.cli._genotypes import load_space, program
 from genotools.cli._macros import load_macro
 from genotools.cli._resume import resume_hint
 from genotools.cli._trial_progress import TrialProgress
@@ -255,7 +255,7 @@ def print_result(result: SearchResult, options: SamplingOptions) -> None:
     for name in names:
         typer.echo(f"{name:<14} {_figure(name, best.metrics[name])}")
     typer.echo(f"file           {result.best_path}")
-    command = ["genotools", "train", str(result.folder), "--data", str(options.data)]
+    command = [*program(), "train", str(result.folder), "--data", str(options.data)]
     command += ["--preset", "quick" if options.preset == "quick" else "paper"]
     command += ["--macro", options.macro] if options.macro else []
     typer.echo(f"next           {shlex.join([*command, '-o', f'{result.folder}-trained'])}")

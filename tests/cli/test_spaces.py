@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from genotools.cli import _genotypes
 from genotools.genotype import GENOME_NAS
 
 
@@ -41,3 +42,14 @@ def test_a_space_that_takes_a_known_name_is_refused(space: Path) -> None:
     assert done.returncode == 1
     assert "already called 'genome-nas'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_command_to_type_next_names_the_files_of_spaces_again(
+    space: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_genotypes, "_space_files", [])
+    assert _genotypes.program() == ["genotools"]
+    _genotypes.load_space(str(space))
+    _genotypes.load_space(str(space))
+    _genotypes.load_space("genome-nas")
+    assert _genotypes.program() == ["genotools", "--space", str(space)]
