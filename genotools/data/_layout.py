@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from genotools.data.hdf5 import foreign_parts
 from genotools.data.label_layout import LabelLayout
 from genotools.errors import DataError
 from genotools.files import parse_json
@@ -86,7 +87,7 @@ def read_contents(path: Path) -> Contents:
     try:
         with h5py.File(path, "r") as file:
             _check_kind(path, file)
-            faults = _structural_faults(file)
+            faults = foreign_parts(file) or _structural_faults(file)
             if faults:
                 raise DataError.from_faults(path, faults)
             contents = _read(path, file)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genotools.data.encoding import UNKNOWN
+from genotools.data.hdf5 import foreign_parts
 from genotools.data.mat5 import Mat5Array, columns, is_mat5, scan
 from genotools.errors import DataError
 
@@ -112,6 +113,9 @@ class _Mat73:
         self.path = path
         try:
             self._file = h5py.File(path, "r")
+            if faults := foreign_parts(self._file, may_be_sparse=True):
+                self._file.close()
+                raise DataError.from_faults(path, faults)
             shapes = {
                 name: tuple(item.shape)
                 for name, item in self._file.items()

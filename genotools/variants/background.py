@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import genotools
+from genotools.data.hdf5 import foreign_parts
 from genotools.data.strands import Strands
 from genotools.errors import DataError
 from genotools.files import check_output, replacing
@@ -22,6 +23,9 @@ from genotools.predictor import Predictor
 __all__ = ["Background", "BackgroundBuilder", "read_background", "write_background"]
 
 FORMAT, VERSION = "genotools/background", 1
+MAX_BYTES = 8_000_000_000
+"""Largest array that is read: a million variants of 919 outputs are half of it."""
+
 TEXTS = ("model_digest", "strands", "average", "odds")
 
 
@@ -118,6 +122,15 @@ def write_background(path: Path | str, background: Background, *, source: str, f
         )
 
 
+def _too_large(file: h5py.File) -> list[str]:
+    """Return a fault for every array that would not fit in memory."""
+    return [
+        f"{name!r} has {file[name].nbytes:,} bytes, at most {MAX_BYTES:,} are read"
+        for name in ("names", "effects", "rms")
+        if file[name].nbytes > MAX_BYTES
+    ]
+
+
 def read_background(path: Path | str) -> Background:
     """Read and check a background.
 
@@ -133,6 +146,8 @@ def read_background(path: Path | str) -> Background:
                 raise DataError(f"{path}: no background (made by `genotools variants background`).")
             if file.attrs.get("version") != VERSION:
                 raise DataError(f"{path}: background version {file.attrs.get('version')}, {VERSION} is read.")
+            if faults := foreign_parts(file) or _too_large(file):
+                raise DataError.from_faults(path, faults)
             names = tuple(str(name) for name in file["names"].asstr()[()])
             effects, rms = file["effects"][()], file["rms"][()]
             how = {key: str(file.attrs[key]) for key in TEXTS}

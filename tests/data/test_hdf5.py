@@ -1,0 +1,102 @@
+"""HDF5 files that reach into others, or claim what they do not hold, are refused by every reader."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from genotools.data.from_deepsea import from_deepsea
+from genotools.data.hdf5 import foreign_parts
+from genotools.data.store import SequenceStore
+from genotools.data.write import write_store
+from genotools.errors import DataError
+from genotools.variants.background import read_background
+
+SECRET = np.arange(12, dtype=np.uint8)
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    path = tmp_path / "secret.h5"
+    with h5py.File(path, "w") as file:
+        file["numbers"] = SECRET
+    return path
+
+
+def link(file: h5py.File, name: str, secret: Path) -> None:
+    file[name] = h5py.ExternalLink(str(secret), "/numbers")
+
+
+def store_outside(file: h5py.File, name: str, secret: Path) -> None:
+    file.create_dataset(name, shape=(12,), dtype=np.uint8, external=[(str(secret), 0, 12)])
+
+
+def virtual(file: h5py.File, name: str, secret: Path) -> None:
+    layout = h5py.VirtualLayout(shape=(12,), dtype=np.uint8)
+    layout[:] = h5py.VirtualSource(str(secret), "numbers", shape=(12,))
+    file.create_virtual_dataset(name, layout)
+
+
+def unwritten(file: h5py.File, name: str, secret: Path) -> None:
+    del secret
+    file.create_dataset(name, shape=(10**12,), dtype=np.uint8)
+
+
+WAYS = [
+    (link, r"is a link to the file .*secret\.h5"),
+    (store_outside, "lies in other files"),
+    (virtual, "lies in other files"),
+]
+
+
+@pytest.mark.parametrize(
+    ("way", "message"), [*WAYS, (unwritten, r"\(1000000000000,\), but its numbers are not")]
+)
+@pytest.mark.parametrize("name", ["bases", "labels", "unknown", "extra"])
+def test_a_store_lies_in_its_own_file(
+    way: Callable[[h5py.File, str, Path], None], message: str, name: str, secret: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.h5"
+    codes, labels = np.zeros((3, 8), dtype=np.uint8), np.ones((3, 2), dtype=np.uint8)
+    splits = np.zeros(3, dtype=np.int64)
+    write_store(path, codes=codes, labels=labels, names=("a", "b"), splits=splits, provenance={})
+    with h5py.File(path, "r+") as file:
+        if name in file:
+            del file[name]
+        way(file, name, secret)
+    with pytest.raises(DataError, match=rf"s\.h5.*'{name}' (has shape )?{message}"):
+        SequenceStore.open(path)
+
+
+@pytest.mark.parametrize(("way", "message"), WAYS)
+def test_matlab_files_and_backgrounds_too(
+    way: Callable[[h5py.File, str, Path], None], message: str, secret: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.mat"
+    with h5py.File(path, "w") as file:
+        file.attrs["format"], file.attrs["version"] = "genotools/background", 1
+        way(file, "trainxdata", secret)
+    with pytest.raises(DataError, match=message):
+        from_deepsea({"train": path}, tmp_path / "out.h5")
+    with pytest.raises(DataError, match=message):
+        read_background(path)
+    assert not (tmp_path / "out.h5").exists()
+
+
+def test_chunks_that_unpack_to_more_than_memory_are_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file.create_dataset("x", shape=(2**31,), dtype=np.uint8, chunks=(2**31,), compression="gzip")
+        assert foreign_parts(file, may_be_sparse=True) == [
+            "'x' has chunks of 2,147,483,648 bytes, at most 1,073,741,824 are read"
+        ]
+
+
+def test_a_whole_file_has_no_fault(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file["x"], file["empty"], file["text"], file["one"] = SECRET, np.zeros(0), ["a", "b"], 3
+        file.create_group("group")
+        file["soft"] = h5py.SoftLink("/x")
+        file["dangling"] = h5py.SoftLink("/nothing")
+        assert foreign_parts(file) == []
