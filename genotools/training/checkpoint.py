@@ -128,6 +128,11 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping
     """Write ``tensors`` in one step; equal content gives equal bytes.
 
     The file's metadata has the keys of ``header``, whose values are written as JSON unless they are text.
+
+    Raises
+    ------
+    DataError
+        If it cannot be written: no space, no such folder. What was there stays.
     """
     whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     metadata = {
@@ -135,7 +140,10 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping
         for key, value in header.items()
     }
     with replacing(path) as temporary:
-        save_file(whole, temporary, metadata=metadata)
+        try:
+            save_file(whole, temporary, metadata=metadata)
+        except SafetensorError as error:
+            raise DataError(f"{path}: it could not be written: {error}.") from error
         _sort_metadata(temporary)
 
 

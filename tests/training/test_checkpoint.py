@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from genotools.errors import DataError
-from genotools.training.checkpoint import Checkpoint, check_identity, load_checkpoint, save_checkpoint
+from genotools.training.checkpoint import (
+    Checkpoint,
+    check_identity,
+    load_checkpoint,
+    save_checkpoint,
+    write_safetensors,
+)
 
 CHECKPOINT = Checkpoint(
     identity={"seed": 1, "settings": {"lr": 0.1}},
@@ -67,3 +73,8 @@ def test_equal_identities_pass_and_all_differences_are_named() -> None:
     ):
         assert part in str(caught.value)
     assert "settings.lr" not in str(caught.value)
+
+
+def test_weights_that_cannot_be_written_are_one_message(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"w\.safetensors: it could not be written: .*No such file"):
+        write_safetensors(tmp_path / "gone" / "w.safetensors", {"x": torch.zeros(2)}, {"format": "x"})
