@@ -138,6 +138,10 @@ def _is_compressed(path: Path) -> bool:
         raise DataError(f"{path}: the file is empty, FASTA was expected.")
     if head.startswith(_GZIP_MAGIC):
         return True
+    if path.suffix.lower() in (".gz", ".bgz"):  # the index's library goes by the name
+        raise DataError(
+            f"{path}: its name says that it is compressed, it is not. Rename it, or copy it again."
+        )
     _check_first_character(path, head)
     return False
 
@@ -226,6 +230,8 @@ def _read_index(path: Path, index: Path) -> pyfaidx.Faidx:
         reader = pyfaidx.Faidx(str(path), indexname=str(index), as_raw=True, rebuild=False)
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not FASTA: it is not text (byte {error.object[error.start]}).") from error
+    except RuntimeError as error:  # of a record that it meets in no form it knows
+        raise DataError(f"{path}: it cannot be indexed: a record's lines differ in length.") from error
     except (pyfaidx.FastaIndexingError, pyfaidx.IndexNotFoundError, ValueError, OSError) as error:
         raise DataError(f"{path}: it cannot be indexed: {error}") from error
     size_bytes = path.stat().st_size

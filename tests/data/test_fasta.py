@@ -153,3 +153,19 @@ def test_codes_are_new_arrays_that_may_be_changed(path: Path) -> None:
     with Fasta(written(path, TWO_CONTIGS)) as fasta:
         fasta.codes("chr1", 0, 4)[:] = 0
         assert np.array_equal(fasta.codes("chr1", 0, 4), [0, 1, 2, 3])
+
+
+def test_a_name_that_says_compressed_of_a_file_that_is_not_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "genome.fa.gz"
+    path.write_text(">a\nACGT\n")
+    with pytest.raises(DataError, match=r"genome\.fa\.gz: its name says that it is compressed, it is not"):
+        Fasta(path)
+
+
+def test_a_record_that_the_index_cannot_hold_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "genome.fa"
+    path.write_bytes(b">chrI nirsiTTTt\nACGTst\nA\2" + b"\0" * 7 + b"c nirsiTTTt\nACGT")
+    with pytest.raises(
+        DataError, match=r"genome\.fa: it cannot be indexed: a record's lines differ in length"
+    ):
+        Fasta(path)

@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from genotools.errors import DataError
+from genotools.training import checkpoint
 from genotools.training.checkpoint import (
     Checkpoint,
     check_identity,
@@ -75,6 +77,15 @@ def test_equal_identities_pass_and_all_differences_are_named() -> None:
     assert "settings.lr" not in str(caught.value)
 
 
-def test_weights_that_cannot_be_written_are_one_message(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"w\.safetensors: it could not be written: .*No such file"):
-        write_safetensors(tmp_path / "gone" / "w.safetensors", {"x": torch.zeros(2)}, {"format": "x"})
+def test_weights_that_cannot_be_written_are_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    (tmp_path / "w.safetensors").write_text("old")
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(DataError, match=r"w\.safetensors: it could not be written: .*No space left"):
+        write_safetensors(tmp_path / "w.safetensors", {"x": torch.zeros(2)}, {"format": "x"})
+    assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
+    assert (tmp_path / "w.safetensors").read_text() == "old"
