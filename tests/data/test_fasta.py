@@ -164,7 +164,7 @@ def test_a_name_that_says_compressed_of_a_file_that_is_not_is_told(tmp_path: Pat
 
 def test_a_record_that_the_index_cannot_hold_is_told(tmp_path: Path) -> None:
     path = tmp_path / "genome.fa"
-    path.write_bytes(b">chrI nirsiTTTt\nACGTst\nA\2" + b"\0" * 7 + b"c nirsiTTTt\nACGT")
+    path.write_bytes(b">chrI nirsiTTTt\nACGTst\nA\x02\x00\x00\x00\x00\x00\x00\x00c nirsiTTTt\nACGTst\nA")
     with pytest.raises(
         DataError, match=r"genome\.fa: it cannot be indexed: a record's lines differ in length"
     ):
