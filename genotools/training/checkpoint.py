@@ -4,7 +4,10 @@ Tensors lie under ``network/``, ``momentum/``, ``best/``, ``rng/`` and ``meter/`
 training belongs to are JSON in the file's header. The file appears complete or not at all.
 """
 
+import errno
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,8 +134,8 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping
 
     Raises
     ------
-    DataError
-        If it cannot be written: no space, no such folder. What was there stays.
+    OSError
+        If it cannot be written, as on a full disk. What was there stays.
     """
     whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     metadata = {
@@ -143,8 +146,15 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping
         try:
             save_file(whole, temporary, metadata=metadata)
         except SafetensorError as error:
-            raise DataError(f"{path}: it could not be written: {error}.") from error
+            raise _machine_error(error, path) from error
         _sort_metadata(temporary)
+
+
+def _machine_error(error: SafetensorError, path: Path) -> OSError:
+    """Return the library's error as what it is: a failure of the machine, which is no fault of a trial."""
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    number = int(found[1]) if found else errno.EIO
+    return OSError(number, os.strerror(number), str(path))
 
 
 def _sort_metadata(path: Path) -> None:
