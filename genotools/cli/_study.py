@@ -1,6 +1,5 @@
 """What ``genotools study`` does: read what the protocol names, say what it will cost, run it, print the table."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import typer
@@ -12,8 +11,8 @@ from genotools.cli._study_progress import StudyProgress
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError, GenotoolsError
 from genotools.files import to_json
-from genotools.search.study.cost import TaskCost, batch_sizes, estimate, task_costs
-from genotools.search.study.probe import step_seconds
+from genotools.search.study.cost import StepTimes, TaskCost, batch_sizes, task_costs
+from genotools.search.study.probe import step_times
 from genotools.search.study.protocol import genotype_name, load_protocol
 from genotools.search.study.results import StudyResults
 from genotools.search.study.runner import run_study
@@ -22,8 +21,6 @@ from genotools.search.study.table import duration, markdown
 from genotools.training.device import choose_device
 
 __all__ = ["run"]
-
-StepSeconds = Mapping[tuple[str, int], float]
 
 
 def run(
@@ -44,11 +41,11 @@ def run(
     with SequenceStore.open(data) as store:
         check_inputs(inputs, store)
     costs = task_costs(inputs)
-    a_step = step_seconds(inputs, batch_sizes(costs))
+    times = step_times(inputs, batch_sizes(costs))
     if dry_run:
-        _print_costs(costs, a_step, n_workers=n_workers, as_json=as_json)
+        _print_costs(costs, times, n_workers=n_workers, as_json=as_json)
         return
-    seconds = estimate(costs, a_step, n_workers=n_workers)
+    seconds = sum(cost.seconds(times) for cost in costs) / n_workers
     typer.echo(f"{len(costs)} tasks, about {duration(seconds)} with {n_workers} at once.", err=True)
     n_gpus = 0
     if choose_device(device).type == "cuda":
@@ -57,7 +54,7 @@ def run(
         n_gpus = torch.cuda.device_count()
     with (
         resume_hint(),
-        StudyProgress({cost.task.name: cost.seconds(a_step) for cost in costs}, n_workers) as bar,
+        StudyProgress({cost.task.name: cost.seconds(times) for cost in costs}, n_workers) as bar,
     ):
         results = run_study(
             inputs,
@@ -90,25 +87,25 @@ def _inputs(text: str, data: Path, output: Path, device: str) -> StudyInputs:
     )
 
 
-def _print_costs(costs: list[TaskCost], a_step: StepSeconds, *, n_workers: int, as_json: bool) -> None:
+def _print_costs(costs: list[TaskCost], times: StepTimes, *, n_workers: int, as_json: bool) -> None:
     """Print every task with its cost, and the total."""
-    total = sum(cost.seconds(a_step) for cost in costs)
+    total = sum(cost.seconds(times) for cost in costs)
     if as_json:
         tasks = [
-            {"task": cost.task.name, "kind": cost.kind, "steps": cost.steps, "seconds": cost.seconds(a_step)}
+            {"task": cost.task.name, "kind": cost.kind, "steps": cost.steps, "seconds": cost.seconds(times)}
             for cost in costs
         ]
         steps = [
-            {"kind": kind, "batch_size": size, "seconds": value} for (kind, size), value in a_step.items()
+            {"kind": kind, "batch_size": size, **value._asdict()} for (kind, size), value in times.items()
         ]
         typer.echo(to_json({"tasks": tasks, "step_seconds": steps, "seconds": total}), nl=False)
         return
-    typer.echo("seconds a step")
-    for (kind, size), value in a_step.items():
-        typer.echo(f"  {kind:<12} batch {size:<5} {value:8.3f}")
-    typer.echo(f"\n{'task':<44} {'network':<10} {'steps':>10} {'predicted':>10} {'time':>9}")
+    typer.echo(f"{'seconds of a batch':<32} {'trained':>8} {'predicted':>10}")
+    for (kind, size), value in times.items():
+        typer.echo(f"  {kind:<12} of {size:<14} {value.step:>8.3f} {value.forward:>10.3f}")
+    typer.echo(f"\n{'task':<44} {'batches of':<10} {'trained':>10} {'predicted':>10} {'time':>9}")
     for cost in costs:
-        time = duration(cost.seconds(a_step))
+        time = duration(cost.seconds(times))
         typer.echo(
             f"{cost.task.name:<44} {cost.kind:<10} {cost.steps:>10,.0f} {cost.forward:>10,.0f} {time:>9}"
         )

@@ -1,12 +1,13 @@
 """What a study will cost: for every task the steps of training it takes, times the seconds of one.
 
 Steps are counted from the settings, early stopping apart. Of a supernet a step is counted by the share of its ops
-that are live; a step of the alphas counts as one of the weights, a second-order one as four; a forward pass as a third.
+that are live; a step of the alphas counts as one of the weights, a second-order one as four.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
 
 from genotools.data.store import SequenceStore
 from genotools.genotype.baselines import BASELINE_NAMES
@@ -26,10 +27,10 @@ from genotools.search.study.setup import (
 from genotools.search.study.tasks import Phase, Task, plan_tasks
 from genotools.training.settings import TrainingSettings
 
-__all__ = ["TaskCost", "batch_sizes", "estimate", "task_costs"]
+__all__ = ["FORWARD", "StepTime", "StepTimes", "TaskCost", "batch_sizes", "task_costs"]
 
 FORWARD = 1 / 3
-"""Time of a forward pass in evaluation mode, in steps of training."""
+"""Time of a forward pass, in steps of training, where it is not measured."""
 N_OPS = 9
 SECOND_ORDER = 4
 OSP_SHARE = 0.55
@@ -39,6 +40,17 @@ OSP_KEPT = 9
 KMER_SECONDS = 2e-9
 """Of the regression, per window, label, word and evaluation of its loss; measured."""
 KMER_EVALUATIONS = 60
+
+
+class StepTime(NamedTuple):
+    """Seconds of a step of training, and of a prediction of as many windows."""
+
+    step: float
+    forward: float
+
+
+StepTimes: TypeAlias = Mapping[tuple[str, int], StepTime]
+"""By kind of network and batch size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +78,12 @@ class TaskCost:
     fixed_seconds: float = 0.0
     batch_size: int = field(default=1)
 
-    def seconds(self, a_step: Mapping[tuple[str, int], float]) -> float:
-        """Return the time it will take, from the seconds of a step by kind and batch size."""
-        work = self.steps + FORWARD * self.forward
-        return self.fixed_seconds + (work * a_step[self.kind, self.batch_size] if work else 0.0)
+    def seconds(self, times: StepTimes) -> float:
+        """Return the time it will take."""
+        if not self.steps and not self.forward:
+            return self.fixed_seconds
+        of_one = times[self.kind, self.batch_size]
+        return self.fixed_seconds + self.steps * of_one.step + self.forward * of_one.forward
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +223,3 @@ def _shared(setup: SamplingSetup, n_steps: int, n_valid: int) -> tuple[float, fl
 def batch_sizes(costs: Sequence[TaskCost]) -> list[tuple[str, int]]:
     """Return the kinds of steps that are in them, each with its batch size, once."""
     return sorted({(cost.kind, cost.batch_size) for cost in costs if cost.steps or cost.forward})
-
-
-def estimate(costs: Sequence[TaskCost], a_step: Mapping[tuple[str, int], float], *, n_workers: int) -> float:
-    """Return the seconds of all tasks on some workers, none of which waits for another."""
-    return sum(cost.seconds(a_step) for cost in costs) / n_workers

@@ -45,7 +45,7 @@ def run_kmer(store_path: Path | str, folder: Path | str) -> None:
         "version": 1,
         "n_params": regression.weights.size + regression.bias.size,
         "seconds": round(seconds, 3),
-        "validation": {"valid": found["valid"].summary()},
+        "validation": {f"valid_{name}": value for name, value in found["valid"].summary().items()},
         "test": found["test"].to_json(),
     }
     write_json(folder / "result.json", document)

@@ -46,10 +46,12 @@ def read_training(folder: Path) -> TrainingOutcome:
     try:
         assert isinstance(document, dict)
         test: dict[str, Any] = document["test"] or {}
-        rows = next((test[key] for key in ROWS & test.keys()), [])
+        rows: list[dict[str, Any]] = next((test[key] for key in ROWS & test.keys()), [])
         names = [key for key in (rows[0] if rows else {}) if key not in ("name", "n")]
         return TrainingOutcome(
-            valid=_numbers(document["validation"]["valid"]),
+            valid=_numbers(
+                {key.removeprefix("valid_"): value for key, value in document["validation"].items()}
+            ),
             test=_numbers({key.removeprefix("mean_"): value for key, value in test.items()}),
             by_label={key: [row[key] for row in rows] for key in names},
             n_params=int(document["n_params"]),
