@@ -37,7 +37,7 @@ OSP_SHARE = 0.55
 """Of the ops that are live over an OSP-NAS search, on average."""
 OSP_KEPT = 9
 """Ops of a cell that are left when its rounds end."""
-KMER_SECONDS = 2e-9
+KMER_SECONDS = 6e-10
 """Of the regression, per window, label, word and evaluation of its loss; measured."""
 KMER_EVALUATIONS = 60
 

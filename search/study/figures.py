@@ -17,6 +17,7 @@ from genotools.search.study.table import TITLES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 __all__ = ["draw_study"]
 
@@ -27,7 +28,11 @@ STYLES = {
     "baseline": ("hand-designed", "#D55E00", "s"),
     "kmer": ("6-mer regression", "#555555", "^"),
 }
-JITTER = 0.11
+GREY = "#777777"
+JITTER, MEAN = 0.1, 0.22
+"""Half widths of dots side by side and of the line of the mean, in columns."""
+MAX_UPRIGHT = 7
+"""Names of more entrants are set aslant."""
 
 
 class _Column(NamedTuple):
@@ -62,35 +67,38 @@ def draw_study(results: StudyResults, folder: Path) -> None:
     tested = [one for one in results.ranked if one.values(results.metric)]
     evaluation = [_Column(one.name, one.kind, one.values(results.metric)) for one in tested]
     if selection:
-        heading = f"Selection: best genotype of each search, {title} on the validation split"
-        _draw(selection, folder / "selection", heading=heading, label=title)
+        heading = "Selection: the best genotype of every search, trained"
+        _draw(selection, folder / "selection", heading=heading, label=f"{title}, validation split")
     if evaluation:
-        heading = f"Evaluation: trained from scratch, {title} on the test split"
-        line = next((one.values for one in evaluation if one.name == results.reference), None)
-        _draw(evaluation, folder / "evaluation", heading=heading, label=title, reference=line)
+        heading = "Evaluation: trained from scratch, tested"
+        _draw(
+            evaluation,
+            folder / "evaluation",
+            heading=heading,
+            label=f"{title}, test split",
+            reference=results.reference,
+        )
 
 
 def _draw(
-    columns: Sequence[_Column],
-    path: Path,
-    *,
-    heading: str,
-    label: str,
-    reference: Sequence[float] | None = None,
+    columns: Sequence[_Column], path: Path, *, heading: str, label: str, reference: str | None = None
 ) -> None:
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    width = max(6.0, 1.9 + 0.62 * len(columns))
-    figure = Figure(figsize=(width, 4.6), dpi=150, layout="constrained")
+    figure = Figure(figsize=(max(6.4, 1.4 + 0.58 * len(columns)), 4.6), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     for place, column in enumerate(columns):
         _draw_column(axes, place, column)
-    if reference:
-        axes.axhline(statistics.fmean(reference), color="#999999", linewidth=0.9, linestyle="--", zorder=0)
+    line = next((column.values for column in columns if column.name == reference), None)
+    if line is not None:
+        axes.axhline(statistics.fmean(line), color=GREY, linewidth=0.9, linestyle="--", zorder=1)
     _finish(axes, columns, heading=heading, label=label)
+    handles = _handles(columns, reference)
+    n_in_row = min(len(handles), max(3, len(columns) // 2))
+    figure.legend(handles=handles, loc="outside lower center", ncols=n_in_row, frameon=False, fontsize=9)
     with matplotlib.rc_context({"svg.hashsalt": "genotools", "svg.fonttype": "path"}):
         for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
             with replacing(path.with_suffix(suffix)) as temporary:
@@ -117,51 +125,40 @@ def _draw_column(axes: "Axes", place: int, column: _Column) -> None:
             zorder=4,
         )
     mean = statistics.fmean(column.values)
-    axes.hlines(mean, place - 0.3, place + 0.3, color="black", linewidth=1.8, zorder=2)
+    axes.hlines(mean, place - MEAN, place + MEAN, color="black", linewidth=1.8, zorder=2)
 
 
 def _finish(axes: "Axes", columns: Sequence[_Column], *, heading: str, label: str) -> None:
-    from matplotlib.lines import Line2D
-
-    axes.set_title(heading, loc="left", fontsize=10.5, fontweight="bold")
+    axes.set_title(heading, loc="left", fontsize=11, fontweight="bold")
     axes.set_ylabel(label)
     axes.set_xlim(-0.6, len(columns) - 0.4)
-    axes.set_xticks(
-        range(len(columns)),
-        [column.name for column in columns],
-        rotation=40,
-        ha="right",
-        rotation_mode="anchor",
-        fontsize=9.5,
-    )
-    axes.margins(y=0.12)
+    axes.set_xticks(range(len(columns)), [column.name for column in columns])
+    if len(columns) > MAX_UPRIGHT:
+        for text in axes.get_xticklabels():
+            text.set(rotation=40, ha="right", rotation_mode="anchor")
+    axes.tick_params(axis="x", length=0, labelsize=9.5)
+    axes.margins(y=0.1)
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _handles(columns: Sequence[_Column], reference: str | None) -> "list[Line2D]":
+    """Return the lines of the legend."""
+    from matplotlib.lines import Line2D
+
     handles = [
         Line2D([], [], linestyle="", marker=marker, color=colour, markersize=6, label=name)
         for kind, (name, colour, marker) in STYLES.items()
         if any(column.kind == kind for column in columns)
     ]
     handles.append(Line2D([], [], color="black", linewidth=1.8, label="mean"))
-    if any(column.chosen is not None for column in columns):
+    if any(column.name == reference for column in columns):
         handles.append(
-            Line2D(
-                [],
-                [],
-                linestyle="",
-                marker="o",
-                markerfacecolor="none",
-                markeredgecolor="black",
-                markersize=9,
-                label="goes on to the evaluation",
-            )
+            Line2D([], [], color=GREY, linewidth=0.9, linestyle="--", label=f"mean of {reference}")
         )
-    axes.legend(
-        handles=handles,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.32),
-        ncols=len(handles),
-        frameon=False,
-        fontsize=9,
-    )
+    if any(column.chosen is not None for column in columns):
+        ring = Line2D([], [], linestyle="", marker="o", markersize=9, label="goes on to the evaluation")
+        ring.set(markerfacecolor="none", markeredgecolor="black")
+        handles.append(ring)
+    return handles
