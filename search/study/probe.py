@@ -29,6 +29,8 @@ __all__ = ["step_times"]
 N_STEPS = 3
 MAX_S = 4.0
 """Once steps have taken as long, none follows."""
+CPU_BATCH = 16
+"""A core takes twice as long for twice as many windows from here on, so that more need not be tried."""
 N_GENOTYPES = 3
 """Random ones; their mean stands for all that a search meets."""
 
@@ -56,6 +58,9 @@ def step_times(inputs: StudyInputs, kinds: Sequence[tuple[str, int]]) -> dict[tu
 
 
 def _measured(inputs: StudyInputs, store: SequenceStore, kind: str, batch_size: int) -> StepTime:
+    if choose_device(inputs.device).type == "cpu" and batch_size > CPU_BATCH:
+        few = _measured(inputs, store, kind, CPU_BATCH)
+        return StepTime(*(seconds * batch_size / CPU_BATCH for seconds in few))
     probe = _Probe(inputs, store, batch_size)
     if kind == "supernet":
         return probe.time(probe.of_supernet())
