@@ -15,7 +15,7 @@ from genotools.search.study.cost import StepTimes, TaskCost, batch_sizes, task_c
 from genotools.search.study.probe import step_times
 from genotools.search.study.protocol import genotype_name, load_protocol
 from genotools.search.study.results import StudyResults
-from genotools.search.study.runner import run_study
+from genotools.search.study.runner import check_free, run_study
 from genotools.search.study.setup import StudyInputs, check_inputs
 from genotools.search.study.table import duration, markdown
 from genotools.training.device import choose_device
@@ -40,22 +40,25 @@ def run(
     inputs = _inputs(protocol, data, output or Path("study"), device)
     with SequenceStore.open(data) as store:
         check_inputs(inputs, store)
+    if not dry_run:
+        check_free(inputs.folder, resume=resume)
     costs = task_costs(inputs)
-    times = step_times(inputs, batch_sizes(costs))
+    is_open = [dry_run or not cost.task.is_done(inputs.folder) for cost in costs]
+    left = [cost for cost, one in zip(costs, is_open, strict=True) if one]
+    times = step_times(inputs, batch_sizes(left))
     if dry_run:
         _print_costs(costs, times, n_workers=n_workers, as_json=as_json)
         return
-    seconds = sum(cost.seconds(times) for cost in costs) / n_workers
-    typer.echo(f"{len(costs)} tasks, about {duration(seconds)} with {n_workers} at once.", err=True)
+    expected = dict.fromkeys((cost.task.name for cost in costs), 0.0)
+    expected |= {cost.task.name: cost.seconds(times) for cost in left}
+    seconds = sum(expected.values()) / n_workers
+    typer.echo(f"{len(left)} tasks, about {duration(seconds)} with {n_workers} at once.", err=True)
     n_gpus = 0
     if choose_device(device).type == "cuda":
         import torch
 
         n_gpus = torch.cuda.device_count()
-    with (
-        resume_hint(),
-        StudyProgress({cost.task.name: cost.seconds(times) for cost in costs}, n_workers) as bar,
-    ):
+    with resume_hint(), StudyProgress(expected, n_workers) as bar:
         results = run_study(
             inputs,
             resume=resume,

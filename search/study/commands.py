@@ -1,5 +1,6 @@
 """The command lines that repeat every task of a study by hand."""
 
+import json
 import shlex
 from pathlib import Path
 
@@ -103,8 +104,7 @@ def _search_options(plan: EnginePlan) -> list[str]:
     for name in [*names, *FOR_SUPERNETS] if is_one_shot(plan) else names:
         words += _option(name, getattr(plan, name))
     for name, value in plan.set.items():
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        words += ["--set", f"{name}={text}"]
+        words += ["--set", f"{name}={json.dumps(value)}"]
     for objective in plan.objectives:
         words += ["--objective", objective]
     for constraint in plan.constraints:

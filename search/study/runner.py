@@ -37,7 +37,7 @@ from genotools.search.study.setup import StudyInputs, check_inputs
 from genotools.search.study.steps import TaskJob, TaskRunner, is_current
 from genotools.search.study.tasks import Phase, Task, plan_tasks
 
-__all__ = ["Ending", "TaskEnd", "run_study"]
+__all__ = ["Ending", "TaskEnd", "check_free", "run_study"]
 
 STUDY_FORMAT, VERSION = "genotools/study-folder", 1
 LOCK = ".lock"
@@ -194,7 +194,7 @@ class _Schedule:
 def _claimed(inputs: StudyInputs, digest: str, *, resume: bool) -> Iterator[None]:
     """Hold the folder for this process, with the study's description in place."""
     folder = inputs.folder
-    _check_free(folder, resume=resume)
+    check_free(folder, resume=resume)
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK)
     try:
@@ -202,14 +202,15 @@ def _claimed(inputs: StudyInputs, digest: str, *, resume: bool) -> Iterator[None
     except Timeout as error:
         raise DataError(f"{folder}: another process is running this study.") from error
     try:
-        _check_free(folder, resume=resume)  # somebody may have come and gone meanwhile
+        check_free(folder, resume=resume)  # somebody may have come and gone meanwhile
         _describe(inputs, digest)
         yield
     finally:
         lock.release()
 
 
-def _check_free(folder: Path, *, resume: bool) -> None:
+def check_free(folder: Path, *, resume: bool) -> None:
+    """Raise OutputExistsError where a study must not start, DataError where none can."""
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file, a folder was expected.")
     if not resume and folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):

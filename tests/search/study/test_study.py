@@ -20,9 +20,11 @@ from genotools.cli.main import app
 from genotools.errors import DataError, OutputExistsError
 from genotools.genotype import Genotype
 from genotools.nn.baselines import baseline
+from genotools.search.study.commands import command_of
 from genotools.search.study.runner import Ending, TaskEnd, run_study
 from genotools.search.study.setup import StudyInputs
 from genotools.search.study.steps import TaskJob, TaskRunner
+from genotools.search.study.tasks import plan_tasks
 from genotools.training.weights import load_network
 
 Make = Callable[..., StudyInputs]
@@ -212,6 +214,15 @@ def test_a_failed_task_is_told_and_the_study_goes_on(
     )
     run_study(fresh)
     assert resumed == (table(fresh.folder), results(fresh.folder))
+
+
+def test_settings_of_engines_survive_the_command_line(make_inputs: Make) -> None:
+    settings = {"candidates": "sampling", "exploration": 0.25, "n_initial": 4}
+    inputs = make_inputs(engines={"bonas": {"set": settings, "constraints": ["params<=3e6"]}})
+    words = shlex.split(command_of(inputs, plan_tasks(inputs.protocol)[0], "OUT"))
+    given = dict(words[index + 1].split("=") for index, word in enumerate(words) if word == "--set")
+    assert {name: json.loads(value) for name, value in given.items()} == settings
+    assert words[words.index("--constraint") + 1] == "params<=3e6"
 
 
 def test_another_protocol_is_not_resumed(make_inputs: Make) -> None:
