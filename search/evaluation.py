@@ -7,7 +7,16 @@ from typing import Any, Protocol, runtime_checkable
 
 from genotools.genotype.genotype import Genotype
 
-__all__ = ["Evaluator", "Job", "Outcome", "RoundEvaluator", "RoundJob"]
+__all__ = ["Evaluator", "Job", "Numbered", "Outcome", "RoundEvaluator", "RoundJob"]
+
+
+class Numbered(Protocol):
+    """Anything that workers can be given: a trial, or another piece of work with a number of its own."""
+
+    @property
+    def number(self) -> int:
+        """What tells it from the others."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, TypeVar
 
 from genotools.errors import DataError
-from genotools.search.evaluation import Evaluator, Job, Outcome
+from genotools.search.evaluation import Evaluator, Job, Numbered, Outcome
 
 __all__ = ["EXECUTORS", "Executor", "ExecutorName", "LocalExecutor", "make_executor", "run_job"]
+
+JobT = TypeVar("JobT", bound=Numbered)
 
 ExecutorName = Literal["local", "processes", "ray"]
 EXECUTORS: tuple[ExecutorName, ...] = ("local", "processes", "ray")
@@ -54,13 +56,13 @@ class LocalExecutor:
     ) -> None:
         pass
 
-    def run(self, evaluator: Evaluator, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def run(self, evaluator: Callable[[JobT], dict[str, float]], jobs: Iterable[JobT]) -> Iterator[Outcome]:
         """Yield the outcomes in the order of the jobs."""
         for job in jobs:
             yield run_job(evaluator, job)
 
 
-def run_job(evaluate: Callable[[Job], dict[str, float]], job: Job) -> Outcome:
+def run_job(evaluate: Callable[[JobT], dict[str, float]], job: JobT) -> Outcome:
     """Evaluate one job; what it raises is in its outcome, a failure of the machine (OSError) is raised."""
     started = time.monotonic()
     metrics, error = None, None
@@ -74,7 +76,7 @@ def run_job(evaluate: Callable[[Job], dict[str, float]], job: Job) -> Outcome:
     return Outcome(number=job.number, seconds=seconds, metrics=metrics, error=error)
 
 
-def died(job: Job, cause: str) -> Outcome:
+def died(job: Numbered, cause: str) -> Outcome:
     """Return the outcome of a job whose workers died."""
     return Outcome(
         number=job.number, seconds=0.0, error=f"{MAX_DEATHS} workers died of this trial, the last {cause}."

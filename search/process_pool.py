@@ -10,17 +10,20 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeAlias
 
-from genotools.search.evaluation import Evaluator, Job, Outcome
-from genotools.search.executors import MAX_DEATHS, died, run_job
+from genotools.search.evaluation import Numbered, Outcome
+from genotools.search.executors import MAX_DEATHS, JobT, died, run_job
 
 __all__ = ["ProcessExecutor"]
+
+Work: TypeAlias = Callable[[Any], dict[str, float]]
+"""What is done with every job; an evaluator is one."""
 
 PARENT_CHECKED_EVERY_S = 0.5
 STOP_TIMEOUT_S = 5.0
@@ -43,7 +46,7 @@ class ProcessExecutor:
         self.n_workers = n_workers or n_gpus or os.cpu_count() or 1
         self._threads, self._n_gpus = threads, n_gpus
         self._workers: list[_Worker] = []
-        self._evaluator: Evaluator | None = None
+        self._evaluator: Work | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -55,10 +58,13 @@ class ProcessExecutor:
             worker.stop(at_once=error is not None)
         self._workers.clear()
 
-    def run(self, evaluator: Evaluator, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        """Yield the outcome of every job as it comes."""
+    def run(self, evaluator: Callable[[JobT], dict[str, float]], jobs: Iterable[JobT]) -> Iterator[Outcome]:
+        """Yield the outcome of every job as it comes.
+
+        ``jobs`` may have nothing for now and more when another job has ended: it is asked again then.
+        """
         self._evaluator = evaluator
-        upcoming, again, deaths = iter(jobs), deque[Job](), Counter[int]()
+        upcoming, again, deaths = iter(jobs), deque[Numbered](), Counter[int]()
         while True:
             self._hand_out(upcoming, again)
             busy = [worker for worker in self._workers if worker.job is not None]
@@ -80,7 +86,7 @@ class ProcessExecutor:
                 else:
                     yield died(job, cause)
 
-    def _hand_out(self, upcoming: Iterator[Job], again: deque[Job]) -> None:
+    def _hand_out(self, upcoming: Iterator[Numbered], again: deque[Numbered]) -> None:
         """Give every idle worker a job, starting workers while there is work for them."""
         for index in range(self.n_workers):
             if index < len(self._workers) and self._workers[index].job is not None:
@@ -113,7 +119,7 @@ class ProcessExecutor:
 class _Worker:
     """One process, and the job it has."""
 
-    def __init__(self, evaluator: Evaluator, threads: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, evaluator: Work, threads: int, environment: Mapping[str, str]) -> None:
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(
@@ -122,9 +128,9 @@ class _Worker:
         with _environment(environment):
             self.process.start()
         theirs.close()
-        self.job: Job | None = None
+        self.job: Numbered | None = None
 
-    def give(self, job: Job) -> None:
+    def give(self, job: Numbered) -> None:
         self.job = job
         try:
             self.connection.send(job)
@@ -174,7 +180,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _work(connection: Connection, evaluator: Evaluator, threads: int, parent: int) -> None:
+def _work(connection: Connection, evaluator: Work, threads: int, parent: int) -> None:
     """Evaluate jobs until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; it stops its workers
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()

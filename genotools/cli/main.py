@@ -24,6 +24,7 @@ from genotools.cli import (
     report,
     sample,
     search,
+    study,
     train,
     variants,
     zoo,
@@ -108,6 +109,7 @@ app.command()(info.validate)
 app.command()(info.diff)
 app.command()(convert.convert)
 app.command()(search.search)
+app.command()(study.study)
 app.command()(report.report)
 app.command()(train.train)
 app.command()(train.evaluate)
