@@ -47,6 +47,7 @@ ORT_ERRORS: tuple[type[Exception], ...] = (
     ort_state.NotImplemented,
     ort_state.RuntimeException,
     RuntimeError,
+    UnicodeDecodeError,  # of a message that quotes damaged bytes
 )
 """What onnxruntime raises for a model that it cannot load; they have no base of their own."""
 
@@ -247,7 +248,12 @@ def _open(
                 f"{path}: onnxruntime {onnxruntime.__version__} cannot run it: {error}. Update onnxruntime."
             ) from error
         raise DataError(f"{path}: no ONNX file, or a damaged one. Copy or export it anew.") from error
-    metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+    try:
+        metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: its metadata is not text; the file is damaged. Copy or export it anew."
+        ) from error
     _check_metadata(path, metadata, is_whole=is_whole)
     return session, metadata
 

@@ -121,7 +121,7 @@ class _Mat73:
                 for name, item in self._file.items()
                 if isinstance(item, h5py.Dataset) and item.shape is not None and item.dtype.kind in "buif"
             }
-        except OSError as error:
+        except (OSError, RuntimeError, KeyError, TypeError, UnicodeDecodeError) as error:
             raise DataError(f"{path}: the HDF5 file is damaged or cut off ({error}).") from error
         found = _find(path, shapes, channel_axis=1, row_axis=-1)
         self._x, self._y = self._file[found.windows], self._file[found.labels]

@@ -224,3 +224,11 @@ def test_fixed_batch_axis_is_refused(exported: Any, tmp_path: Path) -> None:
     path = resealed(exported.path, tmp_path / "m.onnx", fix)
     with pytest.raises(DataError, match="behind a free N"):
         OnnxPredictor(path)
+
+
+def test_metadata_that_are_not_text_are_told(exported: Any, tmp_path: Path) -> None:
+    data = exported.path.read_bytes()
+    at = data.index(b"genotools_version") + 3
+    (tmp_path / "m.onnx").write_bytes(data[:at] + b"\xe4" + data[at + 1 :])
+    with pytest.raises(DataError, match=r"m\.onnx: its metadata is not text"):
+        OnnxPredictor(tmp_path / "m.onnx")
