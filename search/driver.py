@@ -219,6 +219,6 @@ class Driver:
         kept: set[str] = set()
         if isinstance(self._engine, ContinuingEngine):
             kept = {self._network_path(self.trials[number]).stem for number in self._engine.continuable()}
-        for path in sorted((self._folder / "networks").glob("*.safetensors")):
+        for path in sorted((self._folder / "networks").glob("*.safetensors*")):
             if path.name.partition(".")[0] not in kept:  # repeats of a trial are NUMBER.REPEAT.safetensors
                 path.unlink()

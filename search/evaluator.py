@@ -15,6 +15,7 @@ from genotools.search.budget import TrainingCost
 from genotools.search.evaluation import Job
 from genotools.training.progress import StepReport
 from genotools.training.settings import TrainingSettings
+from genotools.training.state_files import previous_of
 from genotools.training.task_metrics import HEADLINE
 from genotools.training.trainer import fit
 
@@ -124,6 +125,8 @@ class TrainingEvaluator:
             until_epoch=job.budget_epochs,
             on_step=self._on_step,
         )
+        if job.network_path is not None:
+            previous_of(job.network_path).unlink(missing_ok=True)  # of use within a trial only
         best, costs = result.best, cost(job.genotype, self._macro, self._task)
         metrics = {
             **{f"valid_{name}": value for name, value in best.valid.items()},

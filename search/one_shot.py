@@ -29,8 +29,8 @@ from genotools.search.halves import split_halves
 from genotools.search.one_shot_settings import OneShotSettings, SearchStage, Selection
 from genotools.search.perturbation import HeldOutLoss, select_by_perturbation, with_none_switched_off
 from genotools.search.supernet_training import EpochLosses, StageTraining, StepPlace
-from genotools.training.checkpoint import read_safetensors, write_safetensors
 from genotools.training.seeds import child_seed
+from genotools.training.state_files import read_state, write_state
 
 __all__ = ["Candidate", "EpochEnd", "OneShotEngine", "RoundEnd", "SearchInterrupted", "pruned"]
 
@@ -304,14 +304,14 @@ class OneShotEngine:
             "place": {"stage": training.stage, "epoch": training.epoch, "step": training.step},
             "live": training.supernet.live.to_document(),
         }
-        write_safetensors(self.checkpoint_path, training.state(), header)
+        write_state(self.checkpoint_path, training.state(), header)
 
     def _restored(self) -> StageTraining | None:
         """Return the stage of the checkpoint, None where there is none."""
         path = self.checkpoint_path
         if path is None or not path.exists():
             return None
-        metadata, tensors = read_safetensors(path, format_name=FORMAT, version=VERSION)
+        metadata, tensors = read_state(path, format_name=FORMAT, version=VERSION)
         match parse_json(metadata.get("place", "null"), where=f"{path}: place"):
             case {"stage": int(stage), "epoch": int(epoch), "step": int(step)} if (
                 0 <= stage < len(self.settings.stages)

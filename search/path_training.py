@@ -21,7 +21,6 @@ from genotools.nn.supernet import Supernet
 from genotools.randomness import forked_torch
 from genotools.search.halves import EpochBatches
 from genotools.search.supernet_state import by_part, joined, restore_supernet, supernet_state
-from genotools.training.checkpoint import read_safetensors, write_safetensors
 from genotools.training.loss import prediction_loss
 from genotools.training.meter import Meter
 from genotools.training.optimiser import clipped_step, make_optimiser, set_learning_rates
@@ -29,6 +28,7 @@ from genotools.training.precision import autocast, tensor_cores
 from genotools.training.progress import DivergedError
 from genotools.training.seeds import child_seed
 from genotools.training.settings import TrainingSettings
+from genotools.training.state_files import read_state, write_state
 from genotools.training.validation import to_device
 
 __all__ = ["PathTraining", "SavedTraining"]
@@ -178,7 +178,7 @@ class PathTraining:
         place = {"round": self.round, "epoch": self.epoch, "step": self.step}
         live = self.supernet.live.to_document()
         header = {"format": FORMAT, "version": VERSION, "place": place, "live": live}
-        write_safetensors(self.path, joined(supernet_state(self.supernet, self._optimiser)), header)
+        write_state(self.path, joined(supernet_state(self.supernet, self._optimiser)), header)
 
     def restore(self, saved: "SavedTraining") -> None:
         """Take over a saved state.
@@ -206,7 +206,7 @@ class SavedTraining(NamedTuple):
         """Return the state at ``path``, None where there is none; raises DataError where it is damaged."""
         if not path.exists():
             return None
-        metadata, tensors = read_safetensors(path, format_name=FORMAT, version=VERSION)
+        metadata, tensors = read_state(path, format_name=FORMAT, version=VERSION)
         live = LiveOps.from_document(
             parse_json(metadata.get("live", "null"), where=f"{path}: live"), where=f"{path}: live"
         )

@@ -4,30 +4,24 @@ Tensors lie under ``network/``, ``momentum/``, ``best/``, ``rng/`` and ``meter/`
 training belongs to are JSON in the file's header. The file appears complete or not at all.
 """
 
-import errno
 import json
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from genotools.errors import DataError
-from genotools.files import parse_json, replacing
+from genotools.files import parse_json
 from genotools.training.history import EpochRecord
+from genotools.training.state_files import read_state, write_state
 
 __all__ = [
     "Checkpoint",
     "check_identity",
     "load_checkpoint",
-    "read_safetensors",
     "save_checkpoint",
-    "write_safetensors",
 ]
 
 FORMAT = "genotools/checkpoint"
@@ -65,7 +59,7 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path | str, checkpoint: Checkpoint) -> None:
-    """Write ``checkpoint`` in place of what is at ``path``."""
+    """Write ``checkpoint`` in place of what is at ``path``, which is kept as the one before."""
     path = Path(path)
     path.parent.mkdir(exist_ok=True)
     header = {
@@ -76,18 +70,18 @@ def save_checkpoint(path: Path | str, checkpoint: Checkpoint) -> None:
         "step": checkpoint.step,
         "history": [record.to_document() for record in checkpoint.history],
     }
-    write_safetensors(path, checkpoint.tensors, header)
+    write_state(path, checkpoint.tensors, header)
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:
-    """Read a checkpoint, its tensors on the CPU.
+    """Read a checkpoint, its tensors on the CPU; the one before, with a warning, where it is damaged.
 
     Raises
     ------
     DataError
         If the file is missing, damaged, or no checkpoint of this version.
     """
-    metadata, tensors = read_safetensors(path, format_name=FORMAT, version=VERSION)
+    metadata, tensors = read_state(Path(path), format_name=FORMAT, version=VERSION)
     keys = ("identity", "epoch", "step", "history")
     absent = [key for key in keys if key not in metadata]
     if absent:
@@ -125,79 +119,6 @@ def check_identity(found: Mapping[str, object], wanted: Mapping[str, object], *,
     if faults:
         faults.append("Repeat what it was started with, or start anew in another folder or with --force.")
         raise DataError.from_faults(f"{where} cannot be resumed", faults)
-
-
-def write_safetensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, object]) -> None:
-    """Write ``tensors`` in one step; equal content gives equal bytes.
-
-    The file's metadata has the keys of ``header``, whose values are written as JSON unless they are text.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written, as on a full disk. What was there stays.
-    """
-    whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    metadata = {
-        key: value if isinstance(value, str) else json.dumps(value, allow_nan=False)
-        for key, value in header.items()
-    }
-    with replacing(path) as temporary:
-        try:
-            save_file(whole, temporary, metadata=metadata)
-        except SafetensorError as error:
-            raise _machine_error(error, path) from error
-        _sort_metadata(temporary)
-
-
-def _machine_error(error: SafetensorError, path: Path) -> OSError:
-    """Return the library's error as what it is: a failure of the machine, which is no fault of a trial."""
-    found = re.search(r"\(os error (\d+)\)", str(error))
-    number = int(found[1]) if found else errno.EIO
-    return OSError(number, os.strerror(number), str(path))
-
-
-def _sort_metadata(path: Path) -> None:
-    """Put the metadata in order, which the library writes in another one every time.
-
-    The file begins with the length of its header, 8 bytes little-endian, and the header as JSON, padded by spaces.
-    """
-    with path.open("r+b") as file:
-        size = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(size))
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-        assert len(text) <= size  # the same values, as compact
-        file.seek(8)
-        file.write(text.ljust(size))
-
-
-def read_safetensors(
-    path: Path | str, *, format_name: str, version: int
-) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Return metadata, and tensors on the CPU, of a file of :func:`write_safetensors`.
-
-    Raises
-    ------
-    DataError
-        If it is missing, damaged, of another format or version.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: not a readable safetensors file: {error}.") from error
-    found = metadata.get("format", "missing")
-    if found != format_name:
-        raise DataError(f"{path}: format: {format_name!r} is expected, found {found[:60]!r}.")
-    if metadata.get("version") != str(version):
-        found = metadata.get("version", "missing")
-        raise DataError(f"{path}: version: {found[:60]!r} is not read by this genotools, only {version}.")
-    return metadata, tensors
 
 
 def _leaves(values: Any, prefix: str = "") -> list[tuple[str, object]]:

@@ -17,7 +17,7 @@ from genotools.files import parse_json, to_json
 from genotools.genotype.task import Task
 from genotools.nn.architecture import ARCHITECTURE_KEYS, rebuild
 from genotools.nn.window_network import WindowNetwork
-from genotools.training.checkpoint import read_safetensors, write_safetensors
+from genotools.training.tensor_files import read_safetensors, write_safetensors
 
 __all__ = ["load_network", "load_weights", "model_digest", "save_weights"]
 
@@ -71,6 +71,8 @@ def load_network(path: Path | str, *, device: str | torch.device = "cpu") -> Win
     if network.digest != metadata["digest"]:
         raise DataError(f"{path}: digest: the {keys[0]} has {network.digest}, not {metadata['digest'][:64]}.")
     load_weights(network, tensors, where=path)
+    if metadata.get("model_digest", found := model_digest(network)) != found:
+        raise DataError(f"{path}: damaged or changed since it was written (its digest does not agree).")
     return network.eval()
 
 

@@ -7,14 +7,14 @@ import torch
 from safetensors import SafetensorError
 
 from genotools.errors import DataError
-from genotools.training import checkpoint
+from genotools.training import tensor_files
 from genotools.training.checkpoint import (
     Checkpoint,
     check_identity,
     load_checkpoint,
     save_checkpoint,
-    write_safetensors,
 )
+from genotools.training.state_files import previous_of
 
 CHECKPOINT = Checkpoint(
     identity={"seed": 1, "settings": {"lr": 0.1}},
@@ -44,7 +44,7 @@ def test_a_failed_save_leaves_the_checkpoint_before_it(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="share memory"):
         save_checkpoint(path, broken)
     assert load_checkpoint(path).step == 3
-    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+    assert {found.name for found in tmp_path.iterdir()} == {path.name, previous_of(path).name}
 
 
 def test_a_cut_off_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -85,9 +85,9 @@ def test_weights_that_cannot_be_written_are_one_message(
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     (tmp_path / "w.safetensors").write_text("old")
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(tensor_files, "save_file", full)
     with pytest.raises(OSError, match="No space left on device") as error:
-        write_safetensors(tmp_path / "w.safetensors", {"x": torch.zeros(2)}, {"format": "x"})
+        tensor_files.write_safetensors(tmp_path / "w.safetensors", {"x": torch.zeros(2)}, {"format": "x"})
     assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(tmp_path / "w.safetensors"))
     assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
     assert (tmp_path / "w.safetensors").read_text() == "old"

@@ -246,6 +246,30 @@ def test_a_history_ahead_of_its_checkpoint_is_cut_back(run_training: Train, tmp_
     assert [record.epoch for record in read_history(history)] == [1, 2, 3]
 
 
+def test_a_damaged_checkpoint_costs_the_work_since_the_one_before(
+    run_training: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    history, state = (
+        tmp_path / "run" / name for name in ("history.jsonl", "checkpoint/training.safetensors")
+    )
+
+    def stop() -> bool:
+        return len(read_history(history)) == 2 if history.exists() else False
+
+    with pytest.raises(TrainingInterrupted, match="epoch 3 after step 0"):
+        run_training(tmp_path / "run", should_stop=stop)
+    (checkpoint,) = (tmp_path / "run" / "checkpoint").glob("*.safetensors")
+    data = bytearray(checkpoint.read_bytes())
+    data[-1] ^= 1
+    checkpoint.write_bytes(data)
+    run_training(tmp_path / "run", resume=True)
+    assert "It goes on from the state before" in caplog.text
+    run_training(tmp_path / "whole")
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("run", "whole")]
+    assert weights[0] == weights[1]
+    assert [record.epoch for record in read_history(history)] == [1, 2, 3]
+
+
 @pytest.fixture
 def python_handles_ctrl_c() -> Iterator[None]:
     """Hold Python's own SIGINT handler, which it leaves out where a shell started it in the background."""

@@ -120,3 +120,13 @@ def test_a_safetensors_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
     save_file({"a": torch.ones(1)}, path, metadata={"format": "pt"})
     with pytest.raises(DataError, match="format: 'genotools/weights' is expected, found 'pt'"):
         load_network(path)
+
+
+def test_a_flipped_bit_in_the_weights_is_found(network: GenomeNet, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    save_weights(path, network)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"w\.safetensors: damaged or changed since it was written"):
+        load_network(path)
