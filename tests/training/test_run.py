@@ -249,9 +249,7 @@ def test_a_history_ahead_of_its_checkpoint_is_cut_back(run_training: Train, tmp_
 def test_a_damaged_checkpoint_costs_the_work_since_the_one_before(
     run_training: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    history, state = (
-        tmp_path / "run" / name for name in ("history.jsonl", "checkpoint/training.safetensors")
-    )
+    history = tmp_path / "run" / "history.jsonl"
 
     def stop() -> bool:
         return len(read_history(history)) == 2 if history.exists() else False
