@@ -170,7 +170,8 @@ def test_commands_repeat_tasks_to_the_byte(whole: Path, tmp_path: Path) -> None:
         file = "best.genotype.json" if name.startswith("search") else "weights.safetensors"
         assert (tmp_path / name / file).read_bytes() == (whole / name / file).read_bytes()
     (regression,) = (line for line in script.read_text().splitlines() if line.startswith("python"))
-    subprocess.run(["sh", "-c", f"OUT={shlex.quote(str(tmp_path))}; {regression}"], check=True)
+    own = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run(["sh", "-c", f"OUT={shlex.quote(str(tmp_path))}; {regression}"], check=True, env=own)
     ours, theirs = (
         json.loads((one / "evaluation/kmer-6/seed-0/result.json").read_text()) for one in (whole, tmp_path)
     )
