@@ -5,13 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.data.encoding import UNKNOWN
 from genotools.data.strands import Strands, predict_strands
 from genotools.errors import DataError, GenotoolsError
 from genotools.nn.window_network import WindowNetwork
 from genotools.training.predictor import TorchPredictor
 
-__all__ = ["TOLERANCE", "check_differences", "check_network", "comparison_windows", "expected_outputs"]
+__all__ = ["TOLERANCE", "check_differences", "check_network", "expected_outputs"]
 
 TOLERANCE = 1e-5
 """Largest difference at which a float32 file counts as exported; of the value itself where that is above 1."""
@@ -31,17 +30,11 @@ def check_network(network: WindowNetwork, strands: Strands) -> None:
         raise DataError(f"the network has {params:,} parameters; one ONNX file holds {MAX_PARAMS:,}.")
 
 
-def comparison_windows(digest: str, length: int, n: int) -> NDArray[np.uint8]:
-    """Return windows ``(n, length)``, some bases unknown, that are the same for equal networks."""
-    rng = np.random.default_rng(int(digest[:16], 16))
-    return rng.integers(0, UNKNOWN + 1, size=(n, length), dtype=np.uint8)
-
-
 def expected_outputs(
     network: WindowNetwork, codes: NDArray[np.uint8], strands: Strands
 ) -> NDArray[np.float32]:
-    """Return what the network itself predicts, both strands averaged where that is asked for."""
-    predictor = TorchPredictor(network.copy_on_cpu())
+    """Return what a network on the CPU predicts, both strands averaged where that is asked for."""
+    predictor = TorchPredictor(network)
     probs: NDArray[np.float32] = predict_strands(predictor, codes, strands=strands).mean(axis=0)
     return probs
 

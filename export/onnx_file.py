@@ -22,14 +22,13 @@ from genotools.export._reference import (
     TOLERANCE,
     check_differences,
     check_network,
-    comparison_windows,
     expected_outputs,
 )
 from genotools.export.comparison import MAX_LOSS, Comparison, compare_on_store, spread_rows
 from genotools.export.deployed import Deployed, deploy
 from genotools.export.precision import Precision, input_ranges, to_half, to_int8
 from genotools.export.runtime import OnnxPredictor, sealed
-from genotools.export.verify import largest_difference
+from genotools.export.verify import comparison_windows, largest_difference
 from genotools.files import check_output, replacing
 from genotools.nn.window_network import WindowNetwork
 
@@ -147,9 +146,10 @@ def export_onnx(
         raise ValueError(f"batch_sizes must be two different positive numbers or more, not {batch_sizes}.")
     metadata = {**describe_network(network, card), "precision": precision, "strands": strands}
     started = time.perf_counter()
-    deployed = deploy(network.copy_on_cpu(), strands=strands, unrolled=unrolled)
+    plain = network.copy_on_cpu()
+    deployed = deploy(plain, strands=strands, unrolled=unrolled)
     codes = comparison_windows(metadata["model_digest"], network.length, max(2, *batch_sizes))
-    expected = expected_outputs(network, codes, strands)
+    expected = expected_outputs(plain, codes, strands)
     full = to_onnx(deployed, codes[:2], opset=newest_opset())
     full.producer_name, full.producer_version = "genotools", __version__
     model = _reduced(full, deployed, precision, store)

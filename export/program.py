@@ -19,9 +19,9 @@ from genotools.data.strands import Strands
 from genotools.errors import DataError, GenotoolsError
 from genotools.export._graph import quiet
 from genotools.export._metadata import describe_network
-from genotools.export._reference import check_differences, check_network, comparison_windows, expected_outputs
+from genotools.export._reference import check_differences, check_network, expected_outputs
 from genotools.export.deployed import Deployed, deploy
-from genotools.export.verify import largest_difference
+from genotools.export.verify import comparison_windows, largest_difference
 from genotools.files import check_output, replacing
 from genotools.nn.window_network import WindowNetwork
 
@@ -94,9 +94,10 @@ def export_program(
     check_network(network, strands)
     metadata = {**describe_network(network, card), "strands": strands}
     codes = comparison_windows(metadata["model_digest"], network.length, max(BATCH_SIZES))
-    expected = expected_outputs(network, codes, strands)
+    plain = network.copy_on_cpu()
+    expected = expected_outputs(plain, codes, strands)
     started = time.perf_counter()
-    deployed = deploy(network.copy_on_cpu(), strands=strands)
+    deployed = deploy(plain, strands=strands)
     with replacing(path) as temporary:
         _write(temporary, deployed, torch.from_numpy(codes[:2]), metadata)
         program = torch.export.load(temporary).module()

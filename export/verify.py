@@ -14,7 +14,7 @@ from genotools.export.runtime import OnnxPredictor
 from genotools.files import parse_json
 from genotools.predictor import Predictor
 
-__all__ = ["Verification", "largest_difference", "verify_onnx"]
+__all__ = ["Verification", "comparison_windows", "largest_difference", "verify_onnx"]
 
 BATCH_SIZES = (1, 2, 17)
 
@@ -88,11 +88,16 @@ def _known_answers(model: OnnxPredictor) -> tuple[Any, Any, float]:
 
 def _difference(model: OnnxPredictor, weights: Predictor) -> float:
     # The windows of the export: a file of fewer bits has said how far it is off on these.
-    rng = np.random.default_rng(int(model.weights_digest[:16], 16))
-    codes = rng.integers(0, UNKNOWN + 1, size=(max(BATCH_SIZES), model.length), dtype=np.uint8)
+    codes = comparison_windows(model.weights_digest, model.length, max(BATCH_SIZES))
     strands: Strands = "both" if model.averages_strands else "forward"
     expected = predict_strands(weights, codes, strands=strands).mean(axis=0)
     return max(largest_difference(model.predict(codes[:n]), expected[:n]) for n in BATCH_SIZES)
+
+
+def comparison_windows(digest: str, length: int, n: int) -> NDArray[np.uint8]:
+    """Return windows ``(n, length)``, some bases unknown, that are the same for equal networks."""
+    rng = np.random.default_rng(int(digest[:16], 16))
+    return rng.integers(0, UNKNOWN + 1, size=(n, length), dtype=np.uint8)
 
 
 def largest_difference(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:

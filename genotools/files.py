@@ -7,14 +7,24 @@ import re
 import stat
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 
 from genotools.errors import DataError, OutputExistsError
 
-__all__ = ["check_output", "flush_to_disk", "read_json", "replacing", "to_json", "write_json", "write_text"]
+__all__ = [
+    "check_output",
+    "claimed",
+    "flush_to_disk",
+    "read_json",
+    "replacing",
+    "swap_folder",
+    "to_json",
+    "write_json",
+    "write_text",
+]
 
 MAX_JSON_BYTES = 16 * 1024 * 1024
 MAX_JSON_DEPTH = 64
@@ -61,6 +71,46 @@ def replacing(path: Path | str) -> Iterator[Path]:
         flush_to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def claimed(folder: Path, lock_name: str, check_free: Callable[[], None], *, busy: str) -> Iterator[None]:
+    """Hold a run's folder for this process alone, once ``check_free`` has raised nothing; it is made if missing.
+
+    Raises
+    ------
+    DataError
+        With ``busy``, where another process holds it. A lock that a dead process held is free.
+    """
+    from filelock import FileLock, Timeout
+
+    check_free()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / lock_name)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise DataError(f"{folder}: {busy}") from error
+    try:
+        check_free()  # somebody may have come and gone meanwhile
+        yield
+    finally:
+        lock.release()
+
+
+def swap_folder(made: Path, target: Path, *, aside: Path) -> None:
+    """Put the folder ``made`` in the place of ``target``; should that fail, what was there comes back.
+
+    What was there lies at ``aside`` afterwards; all three are on one disk.
+    """
+    if target.exists():
+        target.rename(aside)
+    try:
+        made.rename(target)
+    except BaseException:
+        if aside.exists():
+            aside.rename(target)
+        raise
 
 
 def _mode_of(path: Path) -> int:

@@ -3,13 +3,12 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from genotools.errors import DataError, OutputExistsError
-from genotools.files import read_json, write_json
+from genotools.files import claimed, read_json, write_json
 
 __all__ = ["BEST_FILE", "RUN_FORMAT", "VERSION", "opened"]
 
@@ -31,15 +30,8 @@ def opened(folder: Path, config: Mapping[str, Any], *, resume: bool) -> Iterator
     DataError
         If the search in it was started with other settings, each of which is named, or another process runs it.
     """
-    _check_free(folder, resume=resume)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise DataError(f"{folder}: another process is running this search.") from error
-    try:
-        _check_free(folder, resume=resume)  # somebody may have come and gone meanwhile
+    check_free = partial(_check_free, folder, resume=resume)
+    with claimed(folder, LOCK, check_free, busy="another process is running this search."):
         for name in ("checkpoint", "networks"):
             (folder / name).mkdir(exist_ok=True)
         config = json.loads(json.dumps(config))  # as it reads back, tuples as lists
@@ -48,8 +40,6 @@ def opened(folder: Path, config: Mapping[str, Any], *, resume: bool) -> Iterator
             _check_same(path, config)
         write_json(path, config)
         yield
-    finally:
-        lock.release()
 
 
 def _check_free(folder: Path, *, resume: bool) -> None:

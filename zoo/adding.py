@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from genotools.errors import DataError, OutputExistsError
-from genotools.files import write_json
+from genotools.files import swap_folder, write_json
 from genotools.genotype.genotype import Genotype
 from genotools.zoo.card import CARD, Licences, file_sha256, make_card
 from genotools.zoo.entry import GENOTYPE, KEPT_FILES, Entry, read_entry
@@ -92,7 +92,7 @@ def add_entry(
         with _alone(folder):
             if target.exists() and not force:  # somebody was faster
                 raise OutputExistsError(target)
-            _swap(made, target, aside=Path(work) / "replaced")
+            swap_folder(made, target, aside=Path(work) / "replaced")
             write_index(folder)
     return replace(entry, path=target)
 
@@ -111,18 +111,6 @@ def _alone(zoo: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _swap(folder: Path, target: Path, *, aside: Path) -> None:
-    """Put ``folder`` in the place of ``target``; should that fail, what was there comes back."""
-    if target.exists():
-        target.rename(aside)
-    try:
-        folder.rename(target)
-    except BaseException:
-        if aside.exists():
-            aside.rename(target)
-        raise
 
 
 def _source_files(source: Path) -> dict[str, Path]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from genotools.errors import DataError, OutputExistsError
+from genotools.files import swap_folder
 from genotools.genotype.svg import Drawings
 from genotools.zoo._page_views import make_view, sort_choices
 from genotools.zoo.card import CARD
@@ -66,15 +67,7 @@ def write_page(folder: Path | str, *, zoo: Where | None = None, force: bool = Fa
         write_index(site)
         (site / PAGE).write_text(_html(entries), encoding="utf-8")
         _check_target(target, force=force)  # somebody may have come meanwhile
-        aside = Path(work) / "replaced"
-        if target.exists():
-            target.rename(aside)
-        try:
-            site.rename(target)
-        except BaseException:
-            if aside.exists():
-                aside.rename(target)
-            raise
+        swap_folder(site, target, aside=Path(work) / "replaced")
     return target / PAGE
 
 

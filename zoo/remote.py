@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from genotools.errors import DataError
-from genotools.files import flush_to_disk, write_text
+from genotools.files import flush_to_disk, swap_folder, write_text
 from genotools.zoo.card import CARD, MAX_CARD_BYTES, file_sha256, read_card
 from genotools.zoo.entry import GENOTYPE, read_entry
 from genotools.zoo.index import INDEX, Index, IndexEntry, read_index
@@ -133,9 +133,7 @@ class RemoteZoo:
         with self._alone(name) as part:
             if not _is_current(kept, facts):
                 self._fetch_into(part / name, name, facts)
-                if kept.exists():
-                    kept.rename(part / "replaced")
-                (part / name).rename(kept)
+                swap_folder(part / name, kept, aside=part / "replaced")
                 flush_to_disk(self.folder)
         return kept
 

@@ -13,20 +13,19 @@
 """
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 
 import genotools
 from genotools.data.store import SequenceStore
 from genotools.data.strands import default_strands
 from genotools.errors import DataError, MissingExtraError, OutputExistsError
-from genotools.files import read_json, write_json
+from genotools.files import claimed, read_json, write_json
 from genotools.genotype.baselines import BaselineName
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
@@ -199,7 +198,15 @@ def train(
     reporter = reporter or Reporter()
     target = choose_device(device)
     folder = Path(output)
-    with SequenceStore.open(store_path) as store, _claimed(folder, may_hold_files=resume or force):
+    with (
+        SequenceStore.open(store_path) as store,
+        claimed(
+            folder,
+            LOCK,
+            partial(_check_free, folder, may_hold_files=resume or force),
+            busy="another process is training in this folder.",
+        ),
+    ):
         network = make_network(
             architecture,
             macro,
@@ -245,23 +252,6 @@ def _save_architecture(folder: Path, architecture: Genotype | BaselineName, *, f
     if of_baseline.exists() and BaselineName.load(of_baseline) != architecture:
         raise DataError(f"{of_baseline} is another network; choose another folder.")
     architecture.save(of_genotype if isinstance(architecture, Genotype) else of_baseline, force=force)
-
-
-@contextmanager
-def _claimed(folder: Path, *, may_hold_files: bool) -> Iterator[None]:
-    """Hold ``folder`` for this process alone, once it is clear that it may be used."""
-    _check_free(folder, may_hold_files=may_hold_files)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise DataError(f"{folder}: another process is training in this folder.") from error
-    try:
-        _check_free(folder, may_hold_files=may_hold_files)  # somebody may have come and gone meanwhile
-        yield
-    finally:
-        lock.release()
 
 
 def _check_free(folder: Path, *, may_hold_files: bool) -> None:

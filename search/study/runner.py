@@ -20,14 +20,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Self
 
-from filelock import FileLock, Timeout
-
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError, OutputExistsError
-from genotools.files import read_json, write_json
+from genotools.files import claimed, read_json, write_json
 from genotools.genotype.documents import space_to_document
 from genotools.search.executors import Executor, LocalExecutor
 from genotools.search.journal import Journal
@@ -193,20 +192,10 @@ class _Schedule:
 @contextmanager
 def _claimed(inputs: StudyInputs, digest: str, *, resume: bool) -> Iterator[None]:
     """Hold the folder for this process, with the study's description in place."""
-    folder = inputs.folder
-    check_free(folder, resume=resume)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise DataError(f"{folder}: another process is running this study.") from error
-    try:
-        check_free(folder, resume=resume)  # somebody may have come and gone meanwhile
+    unused = partial(check_free, inputs.folder, resume=resume)
+    with claimed(inputs.folder, LOCK, unused, busy="another process is running this study."):
         _describe(inputs, digest)
         yield
-    finally:
-        lock.release()
 
 
 def check_free(folder: Path, *, resume: bool) -> None:
