@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.data.loader import batches
+from genotools.data.loader import batches, spread
 from genotools.data.store import SequenceStore
 from genotools.data.strands import default_strands, predict_strands
 from genotools.errors import DataError
@@ -59,8 +59,7 @@ class Comparison:
 
 def spread_rows(store: SequenceStore, split: str, n: int) -> NDArray[np.int64]:
     """Return at most ``n`` rows of a split, spread evenly over it."""
-    rows = store.rows(split)
-    return rows if len(rows) <= n else rows[np.linspace(0, len(rows) - 1, n).astype(np.int64)]
+    return spread(store.rows(split), n)
 
 
 def compare_on_store(full: Predictor, reduced: Predictor, store: SequenceStore) -> Comparison:

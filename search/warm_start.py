@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from genotools.data.loader import spread
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
 from genotools.files import read_json, write_json
@@ -138,8 +139,8 @@ def descriptors(store: SequenceStore) -> dict[str, Any]:
     rows = store.rows("train")
     if not len(rows):
         raise DataError(f"{store.path}: the training split is empty; there is nothing to describe.")
-    codes = store.codes(_spread(rows, min(MAX_WINDOWS, max(1, MAX_BASES // store.length))))
-    labels = store.labels(_spread(rows, MAX_WINDOWS))
+    codes = store.codes(spread(rows, min(MAX_WINDOWS, max(1, MAX_BASES // store.length))))
+    labels = store.labels(spread(rows, MAX_WINDOWS))
     # Of values the share of windows in which they were measured: the part that has a meaning without their unit.
     rates = ((~np.isnan(labels)) if labels.dtype.kind == "f" else labels).mean(axis=0)
     known = codes[codes < 4]
@@ -153,11 +154,6 @@ def descriptors(store: SequenceStore) -> dict[str, Any]:
         "gc": round(float(np.isin(known, (1, 2)).mean()), 6) if len(known) else 0.0,
         "kmers": [round(float(share), 8) for share in _spectrum(codes)],
     }
-
-
-def _spread(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """Return ``n`` of the rows, spread evenly; all where they are no more."""
-    return rows[np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(np.int64)]
 
 
 def _spectrum(codes: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from genotools.data.store import SequenceStore
 
-__all__ = ["Batch", "batches"]
+__all__ = ["Batch", "batches", "spread"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+
+def spread(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Return ``n`` of the rows, spread evenly; all where they are no more."""
+    return rows[np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(np.int64)]
 
 
 def batches(
