@@ -56,7 +56,9 @@ class Task:
 def plan_tasks(protocol: Protocol) -> list[Task]:
     """Return all tasks, each after those that it waits for.
 
-    Phases go one after another, and seeds before entrants: what is cut short has seen every entrant.
+    Phases go one after another, and seeds before entrants: what is cut short has seen every entrant. Fixed networks are
+    evaluated before those that were found: large hand-designed ones take longest, and workers end together when the
+    short tasks come last.
     """
     searches = [
         _task(protocol, Phase.SEARCH, engine, number)
@@ -70,10 +72,10 @@ def plan_tasks(protocol: Protocol) -> list[Task]:
     evaluations = []
     fixed = [*map(genotype_name, protocol.genotypes), *protocol.baselines]
     for number in range(protocol.evaluations):
+        evaluations += [_task(protocol, Phase.EVALUATION, name, number) for name in fixed]
         for engine in protocol.engines:
             before = tuple(task.name for task in selections if task.entrant == engine)
             evaluations.append(_task(protocol, Phase.EVALUATION, engine, number, waits_for=before))
-        evaluations += [_task(protocol, Phase.EVALUATION, name, number) for name in fixed]
     if protocol.kmer:
         evaluations.append(_task(protocol, Phase.EVALUATION, KMER, 0))
     return [*searches, *selections, *evaluations]

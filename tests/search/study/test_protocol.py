@@ -36,7 +36,7 @@ def test_shipped_protocols_are_found_by_name() -> None:
 def test_the_small_study_has_every_engine_and_baseline() -> None:
     small = load_protocol("yeast-small")
     assert set(small.engines) == {*ENGINES, *ONE_SHOT_ENGINES}
-    assert small.baselines == list(BASELINE_NAMES)
+    assert set(small.baselines) == set(BASELINE_NAMES)
     assert min(small.searches, small.evaluations) >= 3
 
 
