@@ -51,7 +51,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Genotype, CellName]]:
     asked: list[tuple[Genotype, CellName]] = []
 
     def write(genotype: Genotype, path: Path, *, cells: Sequence[CellName]) -> None:
-        asked.append((genotype, *cells))
+        (cell,) = cells
+        asked.append((genotype, cell))
         path.write_text(WRITTEN, encoding="utf-8")
 
     monkeypatch.setattr(svg_module, "draw", write)
