@@ -19,12 +19,11 @@ from genotools.data.hdf5 import foreign_parts
 from genotools.data.label_layout import LabelLayout
 from genotools.errors import DataError
 from genotools.files import parse_json
+from genotools.formats import STORE
 from genotools.genotype.task import TaskKind
 
 __all__ = [
-    "FORMAT",
     "SPLITS",
-    "VERSIONS",
     "Contents",
     "bytes_for_bases",
     "combined_digest",
@@ -33,8 +32,6 @@ __all__ = [
     "read_contents",
 ]
 
-FORMAT = "genotools/store"
-VERSIONS = (1, 2)
 SPLITS = ("train", "valid", "test")
 DTYPES = {
     "bases": "uint8",
@@ -113,19 +110,16 @@ def _unreadable(path: Path, error: Exception) -> DataError:
 
 def is_store(file: h5py.File) -> bool:
     """Say whether an HDF5 file calls itself a sequence store, of whatever version."""
-    return str(file.attrs.get("format")) == FORMAT
+    return str(file.attrs.get("format")) == STORE.name
 
 
 def _check_kind(path: Path, file: h5py.File) -> None:
     if not is_store(file):
         raise DataError(
-            f"{path}: HDF5, but not a sequence store (no attribute format={FORMAT!r}); it holds "
+            f"{path}: HDF5, but not a sequence store (no attribute format={STORE.name!r}); it holds "
             f"{', '.join(sorted(file)[:10]) or 'nothing'}."
         )
-    version = file.attrs.get("version")
-    if np.ndim(version) or version not in VERSIONS:
-        known = " and ".join(map(str, VERSIONS))
-        raise DataError(f"{path}: store version {version}, this genotools reads versions {known}.")
+    STORE.check_attributes(file.attrs, where=path)
 
 
 def _structural_faults(file: h5py.File) -> list[str]:

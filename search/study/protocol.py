@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from genotools.errors import DataError
+from genotools.formats import STUDY
 from genotools.genotype.baselines import BASELINE_NAMES
 
 __all__ = [
@@ -34,7 +35,6 @@ __all__ = [
     "protocol_names",
 ]
 
-FORMAT, VERSION = "genotools/study", 1
 KMER = "kmer-6"
 """Name of the 6-mer logistic regression among the entrants."""
 
@@ -235,11 +235,8 @@ def load_protocol(text: str) -> Protocol:
 
 def protocol_from_document(document: Mapping[str, Any], *, where: str) -> Protocol:
     """Return the protocol of a document; raises DataError that lists every fault with its key."""
-    version = document.get("version")
-    if isinstance(version, int) and version > VERSION:
-        raise DataError(f"{where}: version {version} is newer than this genotools reads. Update genotools.")
     try:
-        return Protocol.model_validate(document)
+        return Protocol.model_validate(STUDY.check_object(document, where=where))
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         raise DataError.from_faults(where, [_sentence(dict(fault)) for fault in faults]) from error
@@ -250,6 +247,5 @@ def _sentence(fault: Mapping[str, Any]) -> str:
     if fault["type"] == "extra_forbidden":
         return f"{key!r}: no such key."
     if fault["type"] == "missing":
-        example = {"format": f' (format = "{FORMAT}")', "version": f" (version = {VERSION})"}.get(key, "")
-        return f"{key}: missing{example}."
+        return f"{key}: missing."
     return f"{key}: {str(fault['msg']).removeprefix('Value error, ')}."

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from genotools.data.store import SequenceStore
 from genotools.errors import MissingExtraError
 from genotools.files import read_json, write_json
+from genotools.formats import STUDY_RESULTS
 from genotools.genotype.task import Task as DataTask
 from genotools.search.study.outcomes import TrainingOutcome, read_training, selection_values
 from genotools.search.study.protocol import KMER
@@ -26,7 +27,6 @@ from genotools.training.task_metrics import LOWER_IS_BETTER, METRIC_NAMES
 
 __all__ = ["EntrantResult", "StudyResults", "collect", "write_results"]
 
-RESULTS_FORMAT, VERSION = "genotools/study-results", 1
 BOOTSTRAP = 10
 """Branch of the tree of seeds, beside those of the phases."""
 
@@ -90,8 +90,7 @@ class StudyResults:
     def to_document(self) -> dict[str, Any]:
         """Return everything as JSON values; keys with ``seconds`` in them hold times."""
         return {
-            "format": RESULTS_FORMAT,
-            "version": VERSION,
+            **STUDY_RESULTS.signed_header,
             "title": self.title,
             "metric": self.metric,
             "reference": self.reference,
