@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from genotools.errors import DataError
-from genotools.files import parse_json
+from genotools.files import parse_json, read_bytes
 from genotools.formats import ONNX
 from genotools.genotype.baselines import BaselineName
 from genotools.genotype.genotype import Genotype
@@ -25,6 +25,8 @@ from genotools.genotype.task import Task
 
 __all__ = ["INPUT", "ORT_ERRORS", "OUTPUT", "OnnxPredictor", "sealed"]
 
+MAX_BYTES = (1 << 31) - 1
+"""What protobuf allows for one ONNX file."""
 INPUT, OUTPUT = "sequence", "probability"
 REQUIRED = (
     "digest",
@@ -233,10 +235,7 @@ def _open(
     path: Path, options: onnxruntime.SessionOptions
 ) -> tuple[onnxruntime.InferenceSession, dict[str, str]]:
     """Return the session and the metadata of a file that is whole and ours."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}.") from error
+    data = read_bytes(path, max_bytes=MAX_BYTES)
     is_whole = _is_sealed(data)
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

@@ -29,6 +29,7 @@ from genotools.genotype.cells import (
     recurrent_cell_faults,
 )
 from genotools.genotype.genotype import Genotype
+from genotools.genotype.macro import MAX_CHANNELS, MAX_LAYERS, MAX_LENGTH_BP
 from genotools.genotype.space import ConvCellSpace, RecurrentCellSpace, SearchSpace, get_space
 from genotools.genotype.task import TaskKind
 
@@ -40,6 +41,10 @@ __all__ = [
     "space_from_document",
     "space_to_document",
 ]
+
+MAX_EDGES = 4096
+"""Of a cell as it is written; one of 64 nodes with an edge from each to every later one has 2,144."""
+MAX_OPS = 256
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -69,13 +74,13 @@ class StateModel(_Model):
 class ConvCellModel(_Model):
     """A convolutional cell."""
 
-    edges: list[EdgeModel] = Field(max_length=4096)
+    edges: list[EdgeModel] = Field(max_length=MAX_EDGES)
 
 
 class RecurrentCellModel(_Model):
     """A recurrent cell."""
 
-    states: list[StateModel] = Field(max_length=4096)
+    states: list[StateModel] = Field(max_length=MAX_EDGES)
 
 
 CellModel = ConvCellModel | RecurrentCellModel
@@ -105,14 +110,14 @@ class ConvSpaceModel(_Model):
 
     n_nodes: Annotated[StrictInt, Field(ge=1, le=64)]
     in_degree: Annotated[StrictInt, Field(ge=1, le=64)]
-    ops: list[Name] = Field(min_length=1, max_length=256)
+    ops: list[Name] = Field(min_length=1, max_length=MAX_OPS)
 
 
 class RecurrentSpaceModel(_Model):
     """What a recurrent cell may be."""
 
     n_states: Annotated[StrictInt, Field(ge=1, le=64)]
-    activations: list[Name] = Field(min_length=1, max_length=256)
+    activations: list[Name] = Field(min_length=1, max_length=MAX_OPS)
 
 
 class SpaceModel(_Model):
@@ -139,9 +144,9 @@ class MacroModel(_Model):
 
     format: Literal["genotools/macro"]
     version: Literal[1]
-    length: Annotated[StrictInt, Field(ge=1, le=100_000_000)]
-    channels: Annotated[StrictInt, Field(ge=2, le=65536)]
-    layers: list[LayerModel] = Field(min_length=1, max_length=256)
+    length: Annotated[StrictInt, Field(ge=1, le=MAX_LENGTH_BP)]
+    channels: Annotated[StrictInt, Field(ge=2, le=MAX_CHANNELS)]
+    layers: list[LayerModel] = Field(min_length=1, max_length=MAX_LAYERS)
     stem_multiplier: Annotated[StrictInt, Field(ge=1, le=1024)]
     stem_kernel: Annotated[StrictInt, Field(ge=1, le=9999)]
     recurrent: StrictBool

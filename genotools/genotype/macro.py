@@ -14,6 +14,10 @@ from genotools.genotype.primitives import ceil_length
 
 __all__ = ["Layer", "Macro", "Stage"]
 
+MAX_LENGTH_BP = 100_000_000
+"""Longest window, of hand-designed networks and stores too."""
+MAX_CHANNELS, MAX_LAYERS = 65_536, 256
+
 CellRole = Literal["normal", "reduce"]
 
 

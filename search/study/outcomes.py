@@ -16,6 +16,8 @@ from genotools.training.task_metrics import LOWER_IS_BETTER
 
 __all__ = ["TrainingOutcome", "chosen_selection", "read_training", "selection_values"]
 
+MAX_RESULT_BYTES = 1 << 28
+"""Of a run: it may have metrics of a million labels."""
 ROWS = {"labels", "classes", "outputs"}
 """Under which of these keys the metrics of every label are; a task has one of them."""
 
@@ -43,7 +45,7 @@ class TrainingOutcome:
 def read_training(folder: Path) -> TrainingOutcome:
     """Return what a training found; raises DataError if its result is none."""
     path = folder / "result.json"
-    found = read_json(path, max_bytes=1 << 28)
+    found = read_json(path, max_bytes=MAX_RESULT_BYTES)
     is_kmer = isinstance(found, dict) and found.get("format") == KMER_RESULT.name
     document = (KMER_RESULT if is_kmer else TRAINING_RESULT).check_object(found, where=path)
     try:

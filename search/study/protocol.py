@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from genotools.errors import DataError
+from genotools.files import read_bytes
 from genotools.formats import STUDY
 from genotools.genotype.baselines import BASELINE_NAMES
 
@@ -222,13 +223,10 @@ def load_protocol(text: str) -> Protocol:
                 f"no protocol {text[:60]!r}. Known: {', '.join(protocol_names())}, or a .toml file."
             )
         path = _shipped() / f"{text}.toml"
+    data = read_bytes(path, max_bytes=MAX_BYTES)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path}: more than {MAX_BYTES:,} bytes; this is no protocol.")
-        document = tomllib.loads(path.read_bytes().decode("utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        document = tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # a number of 5000 digits is no TOMLDecodeError
         raise DataError(f"{path}: not TOML: {error}.") from error
     return protocol_from_document(document, where=str(path))
 

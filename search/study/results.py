@@ -17,7 +17,7 @@ from genotools.errors import MissingExtraError
 from genotools.files import read_json, write_json
 from genotools.formats import STUDY_RESULTS
 from genotools.genotype.task import Task as DataTask
-from genotools.search.study.outcomes import TrainingOutcome, read_training, selection_values
+from genotools.search.study.outcomes import MAX_RESULT_BYTES, TrainingOutcome, read_training, selection_values
 from genotools.search.study.protocol import KMER
 from genotools.search.study.setup import StudyInputs, metric_of
 from genotools.search.study.significance import holm, label_bootstrap, welch
@@ -178,7 +178,7 @@ def _read_entrant(inputs: StudyInputs, name: str, metric: str) -> EntrantResult:
 
 
 def _seconds_of(path: Any) -> float:
-    document = read_json(path, max_bytes=1 << 28)
+    document = read_json(path, max_bytes=MAX_RESULT_BYTES)
     seconds = document.get("seconds") if isinstance(document, dict) else None
     return float(seconds) if isinstance(seconds, int | float) else 0.0
 
