@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -39,6 +40,9 @@ from genotools.genotype.baselines import BaselineName
 from genotools.nn import GenomeNet, build
 from genotools.nn.live_ops import LiveOps
 from genotools.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from genotools.search.one_shot_settings import OneShotSettings
 
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "formats"
 
@@ -208,7 +212,7 @@ def freeze_search(folder: Path) -> None:
         remove(folder / name, "checkpoint/supernet.safetensors.before")
 
 
-def one_shot_settings():
+def one_shot_settings() -> "OneShotSettings":
     """Return the settings of a search with a supernet, two epochs long."""
     from genotools.search.one_shot_settings import OneShotSettings, SearchStage
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from genotools.data.store import SequenceStore
+from genotools.errors import DataError
 from genotools.files import read_json
 from genotools.formats import FORMATS
 from genotools.genotype import Genotype, Macro, SearchSpace, TaskKind
@@ -224,6 +225,22 @@ def test_searches_of_version_2(space: SearchSpace) -> None:
     assert run.config["settings"] == {"population": 2, "tournament": 2, "children": 1}
     assert run.result is not None
     assert run.result["objectives"] == {"valid_auprc": 0.6416666666666666}
+
+
+@pytest.mark.parametrize("kind", ["sampling", "one-shot"])
+def test_a_search_goes_on_with_a_later_genotools_and_says_so(kind: str, tmp_path: Path) -> None:
+    from genotools.search.folder import opened
+
+    folder = shutil.copytree(KEPT / "search" / "v2" / kind, tmp_path / "run")
+    before = json.loads((folder / "config.json").read_text())
+    for later in ({**before, "genotools": "8.0"}, {**before, "genotools": "9.0"}):
+        with opened(folder, later, resume=True):
+            assert json.loads((folder / "config.json").read_text()) == later
+    with (
+        pytest.raises(DataError, match=r"config\.json \(a run is resumed .*: seed: was 7, now 8\.$"),
+        opened(folder, {**before, "seed": 8}, resume=True),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
