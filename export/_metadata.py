@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from genotools import __version__
 from genotools.data.encoding import BASES, decode
 from genotools.errors import DataError
-from genotools.export.runtime import FORMAT, VERSION
+from genotools.formats import ONNX
 from genotools.nn.network import GenomeNet
 from genotools.nn.window_network import WindowNetwork
 from genotools.training.weights import model_digest
@@ -29,8 +29,7 @@ def describe_network(network: WindowNetwork, card: Mapping[str, object] | None) 
         If ``card`` holds what JSON cannot.
     """
     metadata = {
-        "format": FORMAT,
-        "version": str(VERSION),
+        **ONNX.text_header,
         **_architecture(network),
         "digest": network.digest,
         "model_digest": model_digest(network),

@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from genotools.data.labels import column_names
 from genotools.errors import DataError
 from genotools.files import check_output, replacing
+from genotools.formats import PREDICTIONS
 
-__all__ = ["FORMAT", "SUFFIXES", "VERSION", "Column", "Table", "check_table_output", "open_table"]
+__all__ = ["SUFFIXES", "Column", "Table", "check_table_output", "open_table"]
 
-FORMAT = "genotools/predictions"
-VERSION = 1
 SUFFIXES = (".tsv", ".tsv.gz", ".h5")
 
 Column = Sequence[str] | Sequence[int]
@@ -69,7 +68,7 @@ def open_table(
     header
         Where the numbers come from.
     """
-    header = {"format": FORMAT, "version": str(VERSION), **header}
+    header = {**PREDICTIONS.text_header, **header}
     with replacing(path) as temporary:
         if path.suffix == ".h5":
             with h5py.File(temporary, "w") as file:

@@ -5,6 +5,7 @@ The command line prints a ``GenotoolsError`` as one message without a traceback.
 
 GenotoolsError
 ├── DataError            a file or value that was read is wrong (also a ValueError)
+│   └── NewerVersionError  a file is of a version that only a later genotools reads
 ├── OutputExistsError    an output is there already and --force was not given
 └── MissingExtraError    an optional package is not installed (also an ImportError)
 """
@@ -12,7 +13,7 @@ GenotoolsError
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["DataError", "GenotoolsError", "MissingExtraError", "OutputExistsError"]
+__all__ = ["DataError", "GenotoolsError", "MissingExtraError", "NewerVersionError", "OutputExistsError"]
 
 
 class GenotoolsError(Exception):
@@ -31,6 +32,10 @@ class DataError(GenotoolsError, ValueError):
         if len(faults) > 20:
             shown.append(f"  - and {len(faults) - 20} more")
         return cls("\n".join([f"{where}: {len(faults)} faults", *shown]))
+
+
+class NewerVersionError(DataError):
+    """A file is of a version that only a later genotools reads: nothing is wrong with it."""
 
 
 class OutputExistsError(GenotoolsError):

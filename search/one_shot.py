@@ -15,6 +15,7 @@ import torch
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError, GenotoolsError
 from genotools.files import parse_json
+from genotools.formats import ONE_SHOT_CHECKPOINT
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
 from genotools.genotype.space import SearchSpace
@@ -33,9 +34,6 @@ from genotools.training.seeds import child_seed
 from genotools.training.state_files import read_state, write_state
 
 __all__ = ["Candidate", "EpochEnd", "OneShotEngine", "RoundEnd", "SearchInterrupted", "pruned"]
-
-FORMAT = "genotools/one-shot-checkpoint"
-VERSION = 1
 
 WEIGHTS, ALPHAS, HALVES, PERTURBATION = range(30, 34)
 """Branches of the tree of seeds; their numbers are part of what makes a run repeatable."""
@@ -299,8 +297,7 @@ class OneShotEngine:
         if self.checkpoint_path is None:
             return
         header = {
-            "format": FORMAT,
-            "version": VERSION,
+            **ONE_SHOT_CHECKPOINT.signed_header,
             "place": {"stage": training.stage, "epoch": training.epoch, "step": training.step},
             "live": training.supernet.live.to_document(),
         }
@@ -311,7 +308,7 @@ class OneShotEngine:
         path = self.checkpoint_path
         if path is None or not path.exists():
             return None
-        metadata, tensors = read_state(path, format_name=FORMAT, version=VERSION)
+        metadata, tensors = read_state(path, ONE_SHOT_CHECKPOINT)
         match parse_json(metadata.get("place", "null"), where=f"{path}: place"):
             case {"stage": int(stage), "epoch": int(epoch), "step": int(step)} if (
                 0 <= stage < len(self.settings.stages)

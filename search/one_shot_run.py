@@ -21,13 +21,14 @@ from typing import Any
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError, MissingExtraError
 from genotools.files import write_json
+from genotools.formats import SEARCH
 from genotools.genotype.documents import genotype_from_document, genotype_to_document
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
 from genotools.genotype.space import SearchSpace
 from genotools.nn.supernet_memory import explained_out_of_memory
 from genotools.search.alpha_course import ALPHAS_FILE, AlphaRecord, draw_alphas, read_alphas, write_alphas
-from genotools.search.folder import BEST_FILE, RUN_FORMAT, VERSION, opened
+from genotools.search.folder import BEST_FILE, opened
 from genotools.search.journal import Journal
 from genotools.search.one_shot import Candidate, EpochEnd, OneShotEngine, RoundEnd
 from genotools.search.one_shot_engines import engine_name
@@ -131,8 +132,7 @@ def search_one_shot(
         If memory runs out; names what helps.
     """
     config = {
-        "format": RUN_FORMAT,
-        "version": VERSION,
+        **SEARCH.signed_header,
         "engine": engine_name(engine),
         "space": space.name,
         "seed": seed,
@@ -290,8 +290,7 @@ def _finish(
     write_json(
         folder / "result.json",
         {
-            "format": RUN_FORMAT,
-            "version": VERSION,
+            **SEARCH.signed_header,
             "engine": config["engine"],
             "best": {"digest": choice.genotype.digest, "file": BEST_FILE, **_provenance(choice)},
             "alarms": alarms,

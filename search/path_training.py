@@ -16,6 +16,7 @@ from torch import Tensor
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
 from genotools.files import parse_json
+from genotools.formats import SHARED_WEIGHTS
 from genotools.nn.live_ops import LiveOps
 from genotools.nn.supernet import Supernet
 from genotools.randomness import forked_torch
@@ -32,8 +33,6 @@ from genotools.training.state_files import read_state, write_state
 from genotools.training.validation import to_device
 
 __all__ = ["PathTraining", "SavedTraining"]
-
-FORMAT, VERSION = "genotools/shared-weights", 1
 
 ORDER, STEP = 40, 41
 """Branches of the tree of seeds; their numbers are part of what makes a run repeatable."""
@@ -177,7 +176,7 @@ class PathTraining:
             return
         place = {"round": self.round, "epoch": self.epoch, "step": self.step}
         live = self.supernet.live.to_document()
-        header = {"format": FORMAT, "version": VERSION, "place": place, "live": live}
+        header = {**SHARED_WEIGHTS.signed_header, "place": place, "live": live}
         write_state(self.path, joined(supernet_state(self.supernet, self._optimiser)), header)
 
     def restore(self, saved: "SavedTraining") -> None:
@@ -206,7 +205,7 @@ class SavedTraining(NamedTuple):
         """Return the state at ``path``, None where there is none; raises DataError where it is damaged."""
         if not path.exists():
             return None
-        metadata, tensors = read_state(path, format_name=FORMAT, version=VERSION)
+        metadata, tensors = read_state(path, SHARED_WEIGHTS)
         live = LiveOps.from_document(
             parse_json(metadata.get("live", "null"), where=f"{path}: live"), where=f"{path}: live"
         )

@@ -22,6 +22,7 @@ import numpy as np
 
 from genotools.errors import GenotoolsError
 from genotools.files import write_json
+from genotools.formats import SEARCH
 from genotools.genotype.documents import space_to_document
 from genotools.genotype.space import SearchSpace
 from genotools.search.budget import Budget
@@ -29,7 +30,7 @@ from genotools.search.driver import Driver, Limits
 from genotools.search.engine import ChoosingEngine
 from genotools.search.evaluation import Evaluator, RoundEvaluator
 from genotools.search.executors import Executor, LocalExecutor
-from genotools.search.folder import BEST_FILE, RUN_FORMAT, VERSION, opened
+from genotools.search.folder import BEST_FILE, opened
 from genotools.search.objectives import Objective, check_objectives
 from genotools.search.registry import make_engine
 from genotools.search.source import Source, SourceOptions
@@ -143,8 +144,7 @@ def search(
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
     proposer = make_engine(engine, Source(space, rng=rng, options=options), settings)
     config = {
-        "format": RUN_FORMAT,
-        "version": VERSION,
+        **SEARCH.signed_header,
         "engine": engine,
         "space": space_to_document(space),
         "seed": seed,
@@ -188,8 +188,7 @@ def _write_result(result: SearchResult, engine: str, objectives: Sequence[Object
     write_json(
         result.folder / "result.json",
         {
-            "format": RUN_FORMAT,
-            "version": VERSION,
+            **SEARCH.signed_header,
             "engine": engine,
             "seed": seed,
             "best": {"trial": best.number, "digest": best.genotype.digest, "file": BEST_FILE},

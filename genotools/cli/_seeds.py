@@ -12,11 +12,10 @@ import typer
 from genotools.cli._sampling import SamplingOptions, run_sampling
 from genotools.errors import DataError, OutputExistsError
 from genotools.files import read_json, write_json
+from genotools.formats import SEARCH_SEEDS
 from genotools.search import SearchResult
 
 __all__ = ["one_shot_seeds", "sampling_seeds", "seeds_of"]
-
-SUMMARY_FORMAT, VERSION = "genotools/search-seeds", 1
 
 
 def seeds_of(text: str) -> list[int]:
@@ -61,8 +60,7 @@ def sampling_seeds(
             as_much = _as_random(options, found, resume=folder.exists())
             results.setdefault("random", []).append(run_sampling("random", as_much, folder, seed=seed))
     summary: dict[str, Any] = {
-        "format": SUMMARY_FORMAT,
-        "version": VERSION,
+        **SEARCH_SEEDS.signed_header,
         "engine": engine,
         "seeds": list(seeds),
         "scores": {name: [result.best.score for result in found] for name, found in results.items()},

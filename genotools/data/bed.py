@@ -14,11 +14,14 @@ from genotools.data.contig_names import ContigNames
 from genotools.data.fasta import near_names
 from genotools.data.gff import as_bed, is_gff
 from genotools.errors import DataError
+from genotools.files import limited_lines
 
 __all__ = ["POINT_PEAKS", "Intervals", "PointPeak", "Regions", "read_bed", "read_text"]
 
 PointPeak = Literal["centre", "summit"]
 POINT_PEAKS = get_args(PointPeak)
+MAX_LINES = 100_000_000
+"""Of a text file whose records are kept in memory."""
 SIGNAL, SUMMIT = 6, 9
 """Columns of narrowPeak, from 0."""
 
@@ -130,7 +133,9 @@ def read_text(path: Path) -> Iterator[tuple[int, str]]:
         with path.open("rb") as file:
             is_gzip = file.read(2) == b"\x1f\x8b"
         with gzip.open(path, "rb") if is_gzip else path.open("rb") as binary:
-            for number, line in enumerate(binary, start=1):
+            for number, line in enumerate(limited_lines(binary.readline, where=path), start=1):
+                if number > MAX_LINES:
+                    raise DataError(f"{path}: more than {MAX_LINES:,} lines, at most that many are read.")
                 yield number, line.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not text (byte {error.object[error.start]:#04x}).") from error

@@ -27,6 +27,10 @@ __all__ = ["Fasta", "near_names"]
 MAX_HEADER_BYTES = 65_536
 """Longest header line that an index is checked against."""
 
+MAX_CONTIGS = 10_000_000
+MAX_UNPACKED_BYTES = 20_000_000_000
+"""Of a compressed file, which is kept in memory; the genome of wheat has 17 billion bases."""
+
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -44,8 +48,8 @@ class Fasta:
     Raises
     ------
     DataError
-        If the file is missing, empty, not FASTA, holds a name twice, has lines of unequal length within a
-        contig (plain files), or its index does not belong to it.
+        If the file is missing, empty, not FASTA, holds a name twice or more than ten million contigs, has lines of
+        unequal length within a contig (plain files), or its index does not belong to it.
 
     Examples
     --------
@@ -63,6 +67,9 @@ class Fasta:
         else:
             self._reader = _open_indexed(self.path)
             lengths = {name: int(record.rlen) for name, record in self._reader.index.items()}
+        if len(lengths) > MAX_CONTIGS:
+            self.close()
+            raise DataError(f"{path}: {len(lengths):,} contigs, at most {MAX_CONTIGS:,} are read.")
         self.contigs: Mapping[str, int] = MappingProxyType(lengths)
 
     def codes(self, contig: str, start: int, end: int) -> NDArray[np.uint8]:
@@ -154,7 +161,7 @@ def _check_first_character(path: Path, text: bytes) -> None:
 def _read_compressed(path: Path) -> dict[str, NDArray[np.uint8]]:
     try:
         with gzip.open(path) as file:
-            data = file.read()
+            data = _unpacked(file, path)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: the gzip file is damaged or cut off ({error}).") from error
     if not data.strip():
@@ -171,6 +178,18 @@ def _read_compressed(path: Path) -> dict[str, NDArray[np.uint8]]:
             raise DataError(f"{path}: contig {name!r} appears twice.")
         sequences[name] = encode(body.translate(None, b" \t\r\n"))
     return sequences
+
+
+def _unpacked(file: gzip.GzipFile, path: Path) -> bytes:
+    data = bytearray()
+    while block := file.read(1 << 24):
+        data += block
+        if len(data) > MAX_UNPACKED_BYTES:
+            raise DataError(
+                f"{path}: more than {MAX_UNPACKED_BYTES:,} bytes when unpacked. Unpack it to a file: plain FASTA is "
+                "read a window at a time."
+            )
+    return bytes(data)
 
 
 def _records(data: bytes) -> list[bytes]:

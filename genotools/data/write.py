@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 import genotools
 from genotools.data._layout import (
-    FORMAT,
     SPLITS,
     Contents,
     bytes_for_bases,
@@ -28,6 +27,7 @@ from genotools.data.encoding import UNKNOWN
 from genotools.data.label_layout import LabelLayout
 from genotools.errors import DataError
 from genotools.files import check_output, replacing, to_json
+from genotools.formats import STORE
 from genotools.genotype.task import TaskKind
 
 __all__ = ["RowSource", "write_store", "write_store_resumably"]
@@ -292,8 +292,8 @@ def _write_rest(path: Path, rest: Contents) -> str:
             "provenance", data=text, dtype=h5py.string_dtype("utf-8", len(text)), track_times=False
         )
         digest = content_digest(replace(rest, bases=file["bases"], labels=file["labels"]))
-        file.attrs["format"] = FORMAT
-        file.attrs["version"] = rest.version
+        file.attrs["format"], file.attrs["version"] = STORE.name, rest.version
+        file.attrs["genotools_version"] = genotools.__version__
         if rest.version == 2:
             file.attrs["task"] = str(rest.kind)
             file.attrs["one_strand"] = rest.one_strand

@@ -26,6 +26,7 @@ from genotools.data.store import SequenceStore
 from genotools.data.strands import default_strands
 from genotools.errors import DataError, MissingExtraError, OutputExistsError
 from genotools.files import claimed, read_json, write_json
+from genotools.formats import TRAINING, TRAINING_RESULT
 from genotools.genotype.baselines import BaselineName
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
@@ -45,10 +46,6 @@ from genotools.training.trainer import FitResult, fit
 from genotools.training.weights import model_digest, save_weights
 
 __all__ = ["Reporter", "TrainingResult", "train"]
-
-TRAINING_FORMAT = "genotools/training"
-RESULT_FORMAT = "genotools/training-result"
-VERSION = 1
 
 CONFIG, GENOTYPE, BASELINE, HISTORY, CURVES, RESULT = (
     "config.json",
@@ -120,17 +117,13 @@ class TrainingResult:
         """Return the result as the JSON values of ``result.json``: of digest and name, the one there is."""
         unsaid = {name for name in ("genotype_digest", "baseline") if getattr(self, name) is None}
         values = {name: value for name, value in asdict(self).items() if name not in unsaid | {"folder"}}
-        return {"format": RESULT_FORMAT, "version": VERSION, **values}
+        return {**TRAINING_RESULT.header, **values}
 
     @classmethod
     def load(cls, folder: Path | str) -> "TrainingResult":
         """Read the result of a finished training; raises DataError where there is none."""
         path = Path(folder) / RESULT
-        document = read_json(path)
-        if not isinstance(document, dict) or document.get("format") != RESULT_FORMAT:
-            raise DataError(f"{path}: format: {RESULT_FORMAT!r} is expected.")
-        if document.get("version") != VERSION:
-            raise DataError(f"{path}: version {document.get('version')!r} is not read, only {VERSION}.")
+        document = TRAINING_RESULT.check_object(read_json(path), where=path)
         values = {key: value for key, value in document.items() if key not in ("format", "version")}
         try:
             return cls(folder=Path(folder), **values)
@@ -265,7 +258,7 @@ def _discard(folder: Path) -> None:
     """Remove a training's files, and no others; a folder that holds something else is refused."""
     if (folder / CONFIG).exists():
         config = read_json(folder / CONFIG)
-        if not isinstance(config, dict) or config.get("format") != TRAINING_FORMAT:
+        if not isinstance(config, dict) or config.get("format") != TRAINING.name:
             raise DataError(f"{folder} holds something else than a training; choose another folder.")
     for name in (RESULT, CONFIG, GENOTYPE, BASELINE, HISTORY, CURVES, WEIGHTS_NAME):
         (folder / name).unlink(missing_ok=True)
@@ -278,9 +271,8 @@ def _remove_checkpoint(folder: Path) -> None:
 
 
 def _write_config(folder: Path, identity: dict[str, object], store_path: Path | str) -> None:
-    header = {"format": TRAINING_FORMAT, "version": VERSION, "genotools": genotools.__version__}
     data = {"digest": _data_digest(identity), "path": str(store_path)}
-    write_json(folder / CONFIG, {**header, **identity, "data": data})
+    write_json(folder / CONFIG, {**TRAINING.signed_header, **identity, "data": data})
 
 
 def _data_digest(identity: dict[str, object]) -> object:
@@ -292,11 +284,7 @@ def _data_digest(identity: dict[str, object]) -> object:
 def _check_config(folder: Path, identity: dict[str, object]) -> None:
     """Refuse to go on in a folder whose training was started with something else."""
     path = folder / CONFIG
-    config = read_json(path)
-    if not isinstance(config, dict) or config.get("format") != TRAINING_FORMAT:
-        raise DataError(f"{path}: format: {TRAINING_FORMAT!r} is expected; this is no training folder.")
-    if config.get("version") != VERSION:
-        raise DataError(f"{path}: version {config.get('version')!r} is not read, only {VERSION}.")
+    config = TRAINING.check_object(read_json(path), where=path)
     keys = identity.keys() | {key for pair in ARCHITECTURE_KEYS for key in pair}
     found = {key: config[key] for key in keys if key in config}
     if isinstance(found.get("data"), dict):

@@ -14,15 +14,13 @@ from torch import Tensor
 
 from genotools.errors import DataError
 from genotools.files import parse_json, to_json
+from genotools.formats import WEIGHTS
 from genotools.genotype.task import Task
 from genotools.nn.architecture import ARCHITECTURE_KEYS, rebuild
 from genotools.nn.window_network import WindowNetwork
 from genotools.training.tensor_files import read_safetensors, write_safetensors
 
 __all__ = ["load_network", "load_weights", "model_digest", "save_weights"]
-
-FORMAT = "genotools/weights"
-VERSION = 1
 
 
 def save_weights(
@@ -36,8 +34,7 @@ def save_weights(
     if "genotype" in architecture:
         architecture["genotype"] = to_json(architecture["genotype"])  # as the text of its file
     header = {
-        "format": FORMAT,
-        "version": VERSION,
+        **WEIGHTS.header,
         "digest": network.digest,
         "model_digest": model_digest(network),
         **architecture,
@@ -56,7 +53,7 @@ def load_network(path: Path | str, *, device: str | torch.device = "cpu") -> Win
         If the file is missing, damaged, of another format, or its weights do not fit the network of its header;
         every tensor that is missing, superfluous or of another shape is listed.
     """
-    metadata, tensors = read_safetensors(path, format_name=FORMAT, version=VERSION)
+    metadata, tensors = read_safetensors(path, WEIGHTS)
     genotype_keys, baseline_keys = ARCHITECTURE_KEYS
     keys = baseline_keys if "baseline" in metadata else genotype_keys
     absent = [key for key in (*keys, "task", "digest") if key not in metadata]

@@ -15,10 +15,9 @@ from filelock import FileLock, Timeout
 
 from genotools.errors import DataError
 from genotools.files import flush_to_disk, read_json, write_json
+from genotools.formats import VARIANTS_PROGRESS
 
 __all__ = ["PartialTable"]
-
-FORMAT, VERSION = "genotools/variants-progress", 1
 
 
 class PartialTable:
@@ -84,12 +83,8 @@ class PartialTable:
             for path in self.paths.values():
                 path.touch()
             return None
-        progress = read_json(self._progress)
-        if not isinstance(progress, dict) or progress.get("format") != FORMAT:
-            raise DataError(
-                f"{self._progress}: no progress of a table; remove it, or start anew with --force."
-            )
-        if progress.get("version") != VERSION or progress.get("identity") != self._identity:
+        progress = VARIANTS_PROGRESS.check_object(read_json(self._progress), where=self._progress)
+        if progress.get("identity") != self._identity:
             raise DataError(
                 f"{self._base} was begun with another model, other variants or options; start anew with --force."
             )
@@ -106,8 +101,8 @@ class PartialTable:
         for suffix, path in self.paths.items():
             flush_to_disk(path)
             lengths[suffix] = path.stat().st_size
-        header = {"format": FORMAT, "version": VERSION, "identity": self._identity, "lengths": lengths}
-        write_json(self._progress, {**header, **state})
+        run = {"identity": self._identity, "lengths": lengths}
+        write_json(self._progress, {**VARIANTS_PROGRESS.signed_header, **run, **state})
 
     def _remove(self) -> None:
         for path in (*self.paths.values(), self._progress):

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from genotools.errors import DataError
 from genotools.extras import require
+from genotools.files import limited_lines
 
 __all__ = ["Variant", "count_variants", "parse_record", "read_records", "read_variants"]
 
@@ -184,14 +185,16 @@ def _open(path: Path | str) -> Iterator[Iterable[str]]:
     """Open a VCF as lines with the ends they have; compression is told by the first bytes, not the name."""
     if str(path) == "-":
         buffered = io.BufferedReader(cast("io.RawIOBase", sys.stdin.buffer))
-        yield _as_text(buffered, "standard input")
+        text = _as_text(buffered, "standard input")
+        yield limited_lines(text.readline, where="standard input")
         buffered.detach()  # or standard input would be closed with it
         return
     with Path(path).open("rb") as file:
         if _is_bcf(file):
             yield _bcf_lines(Path(path))
         else:
-            yield _as_text(file, str(path))
+            text = _as_text(file, str(path))  # kept until the file is closed
+            yield limited_lines(text.readline, where=path)
 
 
 def _is_bcf(file: "io.BufferedReader[Any]") -> bool:

@@ -27,6 +27,7 @@ from typing import Self
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError, OutputExistsError
 from genotools.files import claimed, read_json, write_json
+from genotools.formats import STUDY_FOLDER
 from genotools.genotype.documents import space_to_document
 from genotools.search.executors import Executor, LocalExecutor
 from genotools.search.journal import Journal
@@ -38,7 +39,6 @@ from genotools.search.study.tasks import Phase, Task, plan_tasks
 
 __all__ = ["Ending", "TaskEnd", "check_free", "run_study"]
 
-STUDY_FORMAT, VERSION = "genotools/study-folder", 1
 LOCK = ".lock"
 
 
@@ -209,8 +209,7 @@ def check_free(folder: Path, *, resume: bool) -> None:
 def _describe(inputs: StudyInputs, digest: str) -> None:
     """Write what the study is, or refuse to go on with another one."""
     document = {
-        "format": STUDY_FORMAT,
-        "version": VERSION,
+        **STUDY_FOLDER.signed_header,
         "protocol": inputs.protocol.model_dump(mode="json", exclude={"seconds"}),
         "data": {"digest": digest},
         "macro": inputs.macro.to_document(),
@@ -220,8 +219,10 @@ def _describe(inputs: StudyInputs, digest: str) -> None:
     document = json.loads(json.dumps(document))
     path = inputs.folder / "study.json"
     if path.exists():
-        before = read_json(path)
-        faults = _differences(before, document, "")
+        before = STUDY_FOLDER.check_object(read_json(path), where=path)
+        faults = _differences(
+            {**before, "genotools": document["genotools"]}, document, ""
+        )  # a later one may go on
         if faults:
             raise DataError.from_faults(f"{path} (a study is resumed as it was started)", faults)
     for phase in Phase:
