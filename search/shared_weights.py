@@ -31,7 +31,7 @@ from genotools.search.evaluation import Outcome, RoundJob
 from genotools.search.executors import run_job
 from genotools.search.halves import EpochBatches
 from genotools.search.path_training import PathTraining, SavedTraining
-from genotools.training.progress import DivergedError
+from genotools.training.divergence import DivergedError
 from genotools.training.seeds import child_seed
 from genotools.training.settings import TrainingSettings
 from genotools.training.validation import to_device, validate
@@ -111,7 +111,7 @@ class SharedWeightsEvaluator:
         Raises
         ------
         DivergedError
-            If a loss is no longer finite; names round, epoch and step.
+            If losses, gradients or weights are no longer finite; names round, epoch, step and rows.
         DataError
             If the saved state is damaged or not of this search.
         """
@@ -188,7 +188,11 @@ class SharedWeightsEvaluator:
                 precision=self._settings.precision,
             )
         if validation.metrics is None:
-            raise DivergedError("the validation loss is not a finite number.")
+            raise DivergedError(
+                "the validation loss is not a finite number",
+                rows=validation.bad_rows,
+                store_path=self._store.path,
+            )
         costs = cost(genotype, self._macro, self._task)
         return {
             **{f"valid_{name}": value for name, value in validation.metrics.summary().items()},

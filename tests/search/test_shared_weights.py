@@ -18,7 +18,7 @@ from genotools.nn.supernet import build_supernet
 from genotools.search.evaluation import Job, Outcome, RoundJob
 from genotools.search.path_training import PathTraining
 from genotools.search.shared_weights import SharedWeightsEvaluator
-from genotools.training.progress import DivergedError
+from genotools.training.divergence import DivergedError
 from genotools.training.settings import TrainingSettings
 
 SETTINGS = TrainingSettings(
