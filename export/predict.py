@@ -56,20 +56,25 @@ class PredictionSummary:
 
 
 def predict_windows(
-    predictor: Predictor, codes: NDArray[np.uint8], *, strands: Strands | None = None, batch_size: int = 256
+    predictor: Predictor,
+    codes: NDArray[np.uint8],
+    *,
+    strands: Strands | None = None,
+    batch_size: int = 256,
+    name_of: Callable[[int], str] = "window {}".format,
 ) -> NDArray[np.float32]:
     """Return outputs ``(N, K)`` for windows ``(N, L)``, by default the mean over both strands.
 
     On the other strand, labels that come in pairs (``NAME_plus``, ``NAME_minus``) change places.
-    ``batch_size`` counts windows in one call of the predictor.
+    ``batch_size`` counts windows in one call of the predictor; ``name_of`` tells a person which one the i-th is.
 
     Raises
     ------
     DataError
-        If the model returns another shape, or values that are not finite.
+        If the model returns another shape, or values that are not finite, whose windows are named.
     """
     used = strands or default_strands(predictor)
-    by_strand = predict_strands(predictor, codes, strands=used, batch_size=batch_size)
+    by_strand = predict_strands(predictor, codes, strands=used, batch_size=batch_size, name_of=name_of)
     return np.asarray(by_strand.mean(axis=0))
 
 
@@ -108,7 +113,8 @@ def predict_fasta(
     OutputExistsError
         If ``output`` is taken and ``force`` is off.
     DataError
-        If an input cannot be read, or the suffix of ``output`` is another.
+        If an input cannot be read, the suffix of ``output`` is another, or a prediction is not finite (names the
+        record).
     """
     path = check_table_output(output, force=force)
     with Fasta(fasta) as records:
@@ -262,8 +268,11 @@ class _Job:
             self.n_cropped += sum(n > 0 for n in found["n_cropped"])
             self.n_padded += sum(n > 0 for n in found["n_padded"])
             self.n_blank += found["n_unknown"].count(length)
-            yield (
-                rows,
-                found,
-                predict_windows(self.predictor, codes, strands=self.strands, batch_size=self.batch_size),
+            probs = predict_windows(
+                self.predictor,
+                codes,
+                strands=self.strands,
+                batch_size=self.batch_size,
+                name_of=lambda row, regions=regions: "{}:{}-{}".format(*regions[row]),
             )
+            yield rows, found, probs
