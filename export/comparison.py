@@ -95,13 +95,8 @@ def _predict(
     """Return predictions ``(N, K)`` and the seconds they took."""
     strands, parts, seconds = default_strands(model), [], 0.0
     for batch in batches(store, rows, 64, rng=None):
-        started, first = time.perf_counter(), sum(map(len, parts))
-        by_strand = predict_strands(
-            model,
-            batch.codes,
-            strands=strands,
-            name_of=lambda row, first=first: f"row {rows[first + row]} of {store.path}",
-        )
+        started = time.perf_counter()
+        by_strand = predict_strands(model, batch.codes, strands=strands, name_of=batch.name_of)
         parts.append(by_strand.mean(axis=0))
         seconds += time.perf_counter() - started
     return np.concatenate(parts), seconds

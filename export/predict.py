@@ -7,6 +7,7 @@ streamed; :mod:`genotools.export.tables` writes them.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -191,6 +192,11 @@ def window_start(region: Region, length: int) -> int:
     return start + (end - start - 1) // 2 - (length - 1) // 2
 
 
+def _name_of(regions: Sequence[Region], index: int) -> str:
+    contig, start, end = regions[index]
+    return f"{contig}:{start}-{end}"
+
+
 class _Job:
     """One pass over regions: windows in batches, predictions to a table, counts."""
 
@@ -273,6 +279,6 @@ class _Job:
                 codes,
                 strands=self.strands,
                 batch_size=self.batch_size,
-                name_of=lambda row, regions=regions: "{}:{}-{}".format(*regions[row]),
+                name_of=partial(_name_of, regions),
             )
             yield rows, found, probs

@@ -101,32 +101,34 @@ def predict_strands(
     outputs = np.empty((len(rows), len(model.names)), dtype=np.float32)
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
-        outputs[start : start + len(batch)] = _checked(
-            model, batch, lambda row, start=start: name_of((start + row) % n)
-        )
+        probs = _of_expected_shape(model, batch)
+        _check_finite(probs, model.names, lambda row: name_of((start + row) % n))  # noqa: B023 - called at once
+        outputs[start : start + len(batch)] = probs
     by_strand = outputs.reshape(n_strands, n, len(model.names))
     if strands == "both":
         by_strand[1] = by_strand[1][:, opposite_labels(model.names)]
     return by_strand
 
 
-def _checked(
-    model: Predictor, batch: NDArray[np.uint8], name_of: Callable[[int], str]
-) -> NDArray[np.float32]:
+def _of_expected_shape(model: Predictor, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
     probs = model.predict(batch)
     expected = (len(batch), len(model.names))
     if probs.shape != expected:
         raise DataError(
             f"the model returned shape {probs.shape} for {len(batch)} windows, expected {expected}."
         )
-    if not np.isfinite(probs).all():
-        is_bad = ~np.isfinite(probs)
-        rows = np.flatnonzero(is_bad.any(axis=1)).tolist()
-        others = f" and {len(rows) - 1:,} more windows" if len(rows) > 1 else ""
-        output = model.names[int(is_bad[rows[0]].argmax())]
-        raise DataError(
-            f"the model returned {int(is_bad.sum()):,} values that are not finite (NaN or infinite), first for "
-            f"{name_of(rows[0])}{others}, output {output!r}: its weights are broken. Train it anew, or export "
-            "it with --precision fp32."
-        )
     return probs
+
+
+def _check_finite(probs: NDArray[np.float32], outputs: Sequence[str], name_of: Callable[[int], str]) -> None:
+    """Refuse values that are not finite, naming the first window and output."""
+    is_bad = ~np.isfinite(probs)
+    if not is_bad.any():
+        return
+    rows = np.flatnonzero(is_bad.any(axis=1)).tolist()
+    others = f" and {len(rows) - 1:,} more windows" if len(rows) > 1 else ""
+    raise DataError(
+        f"the model returned {int(is_bad.sum()):,} values that are not finite (NaN or infinite), first for "
+        f"{name_of(rows[0])}{others}, output {outputs[int(is_bad[rows[0]].argmax())]!r}: its weights are broken. "
+        "Train it anew, or export it with --precision fp32."
+    )

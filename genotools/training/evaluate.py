@@ -67,7 +67,7 @@ def evaluate(
             batch.codes,
             strands=strands,
             batch_size=batch_size,
-            name_of=lambda row, first=n_done: f"row {rows[first + row]} of {store.path}",
+            name_of=batch.name_of,
         ).mean(axis=0)
         labels[window] = batch.labels
         n_done += len(batch)

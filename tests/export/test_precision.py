@@ -300,7 +300,7 @@ def test_calibration_on_activations_that_are_not_finite_names_the_matrix(network
     from genotools.export.deployed import deploy
 
     broken = network.copy_on_cpu()
-    broken.stem.conv.weight.data[0, 0, 0] = torch.inf
+    broken.get_parameter("stem.conv.weight").data[0, 0, 0] = torch.inf
     codes = np.random.default_rng(3).integers(0, 4, size=(10, 60), dtype=np.uint8)
     with pytest.raises(
         GenotoolsError, match=r"the inputs of .* go from nan to nan on the calibration windows.*fp32"

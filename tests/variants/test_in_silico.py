@@ -111,5 +111,5 @@ def test_a_change_without_a_number_is_named(model: Any, genome: Genome, genome_t
     ):
         saturation(model, genome, "chr1", 100, 104, strands="forward", batch_size=5)
     model.predict = lambda codes: predict(codes) * np.nan
-    with pytest.raises(DataError, match="first for chr1:101-104, output"):
+    with pytest.raises(DataError, match="first for chr1:101-104 and 1 more windows, output"):
         saturation(model, genome, "chr1", 100, 104)
