@@ -269,7 +269,7 @@ def test_whoever_holds_an_output_is_alone_although_the_lock_goes_with_him(tmp_pa
     """A lock file that is removed must not leave two processes that each hold one."""
     path, start = tmp_path / "count", tmp_path / "start"
     path.write_text("0")
-    command = [sys.executable, "-c", ADD, path, start]
+    command = [sys.executable, "-c", ADD, str(path), str(start)]
     processes = [subprocess.Popen([*command, str(number)]) for number in range(4)]
     while not all(Path(f"{start}-{number}").exists() for number in range(4)):
         assert all(process.poll() is None for process in processes)

@@ -6,6 +6,7 @@ its work, with its lock held.
 """
 
 import os
+import runpy
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ class _Pause:
             self.barrier.wait()
             return
         self.is_there.set()
-        self.may_go.wait()
+        self.may_go.wait(TIMEOUT_S)  # nobody waits for ever where a test has gone
 
 
 def _run(arguments: list[str], paths: Sequence[Path], pause: _Pause) -> None:
@@ -133,10 +134,8 @@ def _run(arguments: list[str], paths: Sequence[Path], pause: _Pause) -> None:
     if pause.at == 0:
         pause.wait()
     elif pause.at is not None:
-        os.fsync = _pausing(os.fsync, pause)
-    from genotools.cli.main import main
-
-    main()
+        os.fsync = _pausing(os.fsync, pause)  # type: ignore[assignment]  # handles are all that is flushed here
+    runpy.run_module("genotools", run_name="__main__")
 
 
 def _pausing(fsync: Callable[[int], None], pause: _Pause) -> Callable[[int], None]:

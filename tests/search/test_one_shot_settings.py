@@ -97,11 +97,11 @@ def test_all_faults_are_listed_at_once(settings: OneShotSettings) -> None:
         replace(
             settings,
             stages=(SearchStage(epochs=0),),
-            order="third",
+            order="third",  # type: ignore[arg-type]
             alpha_lr=-1.0,
             alpha_weight_decay=1e38,
             max_skips=-1,
-        )  # type: ignore[arg-type]
+        )
     for words in (
         "stages.0.epochs is 0",
         "order is 'third'",
