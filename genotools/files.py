@@ -18,6 +18,7 @@ from genotools.errors import DataError, OutputExistsError
 __all__ = [
     "check_output",
     "claimed",
+    "claimed_output",
     "flush_to_disk",
     "limited_lines",
     "read_bytes",
@@ -87,17 +88,46 @@ def claimed(folder: Path, lock_name: str, check_free: Callable[[], None], *, bus
     DataError
         With ``busy``, where another process holds it. A lock that a dead process held is free.
     """
-    from filelock import FileLock, Timeout
-
     check_free()
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / lock_name)
+    with _locked(folder / lock_name, f"{folder}: {busy}"):
+        check_free()  # somebody may have come and gone meanwhile
+        yield
+
+
+@contextmanager
+def claimed_output(path: Path, check_free: Callable[[], object], *, busy: str) -> Iterator[None]:
+    """Hold what grows beside the file ``path`` for this process alone, once ``check_free`` has raised nothing.
+
+    The lock is ``NAME.partial.lock``; it goes when the block ends.
+
+    Raises
+    ------
+    DataError
+        With ``busy``, where another process holds it. A lock that a dead process held is free.
+    """
+    check_free()
+    lock_path = path.with_name(f"{path.name}.partial.lock")
+    with _locked(lock_path, f"{path}: {busy}"):
+        try:
+            check_free()  # somebody may have come and gone meanwhile
+            yield
+        finally:
+            # While it is held: whoever waits for this file finds that it has no name any more, and tries again.
+            lock_path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(lock_path: Path, busy: str) -> Iterator[None]:
+    """Hold a lock, or raise DataError with ``busy`` at once."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(lock_path)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise DataError(f"{folder}: {busy}") from error
+        raise DataError(busy) from error
     try:
-        check_free()  # somebody may have come and gone meanwhile
         yield
     finally:
         lock.release()

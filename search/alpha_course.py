@@ -54,11 +54,16 @@ class AlphaRecord:
 
     def probs(self, role: Role) -> dict[LiveOp, float]:
         """Return the softmax over the ops of every edge."""
-        totals: dict[tuple[int, int], float] = {}
         values = self.values[role]
+        largest: dict[tuple[int, int], float] = {}
         for entry, value in values.items():
-            totals[entry[:2]] = totals.get(entry[:2], 0.0) + math.exp(value)
-        return {entry: math.exp(value) / totals[entry[:2]] for entry, value in values.items()}
+            largest[entry[:2]] = max(value, largest.get(entry[:2], value))
+        # Of the difference to the largest: nothing overflows, and no total is 0.
+        powers = {entry: math.exp(value - largest[entry[:2]]) for entry, value in values.items()}
+        totals = dict.fromkeys(largest, 0.0)
+        for entry, power in powers.items():
+            totals[entry[:2]] += power
+        return {entry: power / totals[entry[:2]] for entry, power in powers.items()}
 
 
 def write_alphas(path: Path, record: AlphaRecord) -> None:

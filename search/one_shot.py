@@ -30,6 +30,7 @@ from genotools.search.halves import split_halves
 from genotools.search.one_shot_settings import OneShotSettings, SearchStage, Selection
 from genotools.search.perturbation import HeldOutLoss, select_by_perturbation, with_none_switched_off
 from genotools.search.supernet_training import EpochLosses, StageTraining, StepPlace
+from genotools.training.divergence import placed
 from genotools.training.seeds import child_seed
 from genotools.training.state_files import read_state, write_state
 
@@ -162,7 +163,7 @@ class OneShotEngine:
         Raises
         ------
         DivergedError
-            If a loss is no longer finite; names stage, epoch and step.
+            If losses, gradients, weights or alphas are no longer finite; names stage, epoch, step and rows.
         SearchInterrupted
             If ``should_stop`` said so.
         DataError
@@ -238,9 +239,10 @@ class OneShotEngine:
             self.on_decision(n_done, n_decisions)
 
         rng = np.random.default_rng(child_seed(self.seed, PERTURBATION))
-        return select_by_perturbation(
-            self.space, supernet, alphas, loss, rng=rng, after_decision=after_decision
-        )
+        with placed(stage=finished.stage + 1, epoch=finished.epoch):
+            return select_by_perturbation(
+                self.space, supernet, alphas, loss, rng=rng, after_decision=after_decision
+            )
 
     def _start(self, stage: int, live: LiveOps) -> StageTraining:
         """Return a stage with fresh weights and alphas."""
@@ -286,6 +288,7 @@ class OneShotEngine:
         if self.should_stop():
             training.check_finite()
             training.settle()
+            training.check_weights()
             self._save(training)
             saved = "nothing was saved" if self.checkpoint_path is None else "a checkpoint was saved"
             raise SearchInterrupted(

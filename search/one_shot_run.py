@@ -8,6 +8,7 @@
 ``checkpoint/``         the state of the search, replaced after every epoch
 ``best.genotype.json``  the engine's choice
 ``result.json``         choice, all candidates by digest, alarms, steps and time; written last
+``diverged.json``       instead of it, where numbers were no longer finite: the place, and the rows of the batch
 ======================= =====================================================================================
 
 A search that was killed at any moment and resumed ends, on a CPU with one thread, with the same alphas bit for bit.
@@ -36,6 +37,7 @@ from genotools.search.one_shot_settings import OneShotSettings
 from genotools.search.osp_nas import OspNas
 from genotools.search.osp_settings import OspSettings
 from genotools.search.supernet_training import StepPlace
+from genotools.training.divergence import recorded
 from genotools.training.ranks import Ranks
 
 __all__ = ["OneShotReporter", "OneShotResult", "read_candidates", "search_one_shot"]
@@ -125,7 +127,8 @@ def search_one_shot(
     DataError
         If data and macro do not fit, or a resumed search was started with other settings, or is in use.
     DivergedError
-        If a loss is no longer finite; names stage, epoch and step.
+        If losses, gradients, weights or alphas are no longer finite; names stage, epoch, step, rows, and the last
+        state before.
     SearchInterrupted
         If ``should_stop`` said so; the state is saved.
     GenotoolsError
@@ -165,7 +168,7 @@ def search_one_shot(
             if reporter is not None:
                 memory = one_shot.memory()
                 reporter.on_message(f"A training step needs about {memory}.")
-            with explained_out_of_memory(memory):
+            with explained_out_of_memory(memory), recorded(folder, state=folder / CHECKPOINT):
                 for found in one_shot.candidates(resume=resume):
                     if isinstance(found, Candidate):
                         ranks.check_equal(found.genotype.digest, "the candidates")

@@ -7,6 +7,7 @@
 ``networks/``           the training states of trials under way, and of those that may be continued
 ``best.genotype.json``  the best genotype
 ``result.json``         the best trial and the figures; written last
+``diverged.json``       instead of it, where weights that trials share were no longer finite
 ======================= =====================================================================================
 
 The engine's state is saved between rounds only. A search that was killed asks the same round again, takes from the
@@ -35,6 +36,7 @@ from genotools.search.objectives import Objective, check_objectives
 from genotools.search.registry import make_engine
 from genotools.search.source import Source, SourceOptions
 from genotools.search.trial import Status, Trial
+from genotools.training.divergence import recorded
 
 __all__ = ["SearchResult", "search"]
 
@@ -136,6 +138,8 @@ def search(
         If ``folder`` holds something and ``resume`` was not asked for.
     DataError
         If a setting is wrong, or a resumed run was started with other settings, or is in use.
+    DivergedError
+        If weights that trials share are no longer finite. A trial of its own weights has failed then, no more.
     GenotoolsError
         If no trial finished.
     """
@@ -154,7 +158,7 @@ def search(
         **options.description,
         "evaluator": evaluator.describe(),
     }
-    with opened(folder, config, resume=resume):
+    with opened(folder, config, resume=resume), recorded(folder):
         driver = Driver(
             folder,
             proposer,

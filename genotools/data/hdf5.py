@@ -4,12 +4,24 @@ HDF5 follows external links, external storage and virtual datasets to any file t
 for what was never written. Neither is needed in a file that is one whole.
 """
 
+from pathlib import Path
+from typing import Literal
+
 import h5py
 
-__all__ = ["MAX_CHUNK_BYTES", "foreign_parts"]
+__all__ = ["MAX_CHUNK_BYTES", "foreign_parts", "open_hdf5"]
 
 MAX_CHUNK_BYTES = 1 << 30
 """Largest chunk that is decompressed at once."""
+
+
+def open_hdf5(path: Path | str, mode: Literal["r", "r+", "w"] = "r") -> h5py.File:
+    """Open a file without HDF5's lock.
+
+    What is read here was renamed into its place whole, and what is written has no name that others know: nobody needs
+    the lock, and on file systems that refuse it (NFS, Lustre) no file would open.
+    """
+    return h5py.File(path, mode, locking=False)
 
 
 def foreign_parts(file: h5py.File, *, may_be_sparse: bool = False) -> list[str]:

@@ -13,6 +13,7 @@ from genotools.data._layout import SPLITS, is_store
 from genotools.data.bed import read_bed, read_text
 from genotools.data.encoding import decode
 from genotools.data.from_deepsea import channel_order_of, is_doubled
+from genotools.data.hdf5 import open_hdf5
 from genotools.data.mat import open_mat
 from genotools.data.mat5 import is_mat5, scan
 from genotools.data.signal import bigwig_contents, is_bigwig
@@ -87,7 +88,7 @@ def inspect_file(path: Path | str) -> FileReport:
 
 
 def _hdf5(path: Path) -> FileReport:
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         if not is_store(file):
             return _mat(path) or _other_hdf5(path, file)
     with SequenceStore.open(path) as store:

@@ -9,11 +9,13 @@
 ``weights.safetensors`` the best epoch's weights, once training is over; alone enough to rebuild the network
 ``curves.png``          the history as a picture, where matplotlib is installed
 ``result.json``         best epoch, metrics on the validation and the test split, time; written last
+``diverged.json``       instead of it, where numbers were no longer finite: epoch, step, the rows of the batch
 ======================= ==================================================================================
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -35,6 +37,7 @@ from genotools.nn.baselines import Baseline
 from genotools.nn.window_network import WindowNetwork
 from genotools.training.checkpoint import check_identity, load_checkpoint
 from genotools.training.device import choose_device
+from genotools.training.divergence import RECORD, DivergedError, recorded
 from genotools.training.evaluate import describe_strands, evaluate
 from genotools.training.history import EpochRecord, append_history, write_history
 from genotools.training.predictor import WEIGHTS_NAME, TorchPredictor
@@ -221,19 +224,20 @@ def train(
             _save_architecture(folder, architecture, force=resume)
             _write_config(folder, identity, store_path)
         reporter.on_start(network, store, target)
-        fitted = fit(
-            network,
-            store,
-            settings,
-            seed=seed,
-            device=target,
-            capture=capture,
-            checkpoint_path=folder / CHECKPOINT,
-            resume=resume,
-            should_stop=should_stop,
-            on_step=reporter.on_step,
-            on_epoch=lambda record: _keep(folder, record, reporter),
-        )
+        with recorded(folder), _best_kept(folder, network, store):
+            fitted = fit(
+                network,
+                store,
+                settings,
+                seed=seed,
+                device=target,
+                capture=capture,
+                checkpoint_path=folder / CHECKPOINT,
+                resume=resume,
+                should_stop=should_stop,
+                on_step=reporter.on_step,
+                on_epoch=lambda record: _keep(folder, record, reporter),
+            )
         return _finish(folder, network, store, fitted, device=target, settings=settings, reporter=reporter)
 
 
@@ -260,7 +264,7 @@ def _discard(folder: Path) -> None:
         config = read_json(folder / CONFIG)
         if not isinstance(config, dict) or config.get("format") != TRAINING.name:
             raise DataError(f"{folder} holds something else than a training; choose another folder.")
-    for name in (RESULT, CONFIG, GENOTYPE, BASELINE, HISTORY, CURVES, WEIGHTS_NAME):
+    for name in (RESULT, CONFIG, GENOTYPE, BASELINE, HISTORY, CURVES, RECORD, WEIGHTS_NAME):
         (folder / name).unlink(missing_ok=True)
     _remove_checkpoint(folder)
 
@@ -303,6 +307,23 @@ def _keep(folder: Path, record: EpochRecord, reporter: Reporter) -> None:
     reporter.on_epoch(record)
 
 
+@contextmanager
+def _best_kept(folder: Path, network: WindowNetwork, store: SequenceStore) -> Iterator[None]:
+    """Write the weights of the best epoch also where the training diverges after it."""
+    try:
+        yield
+    except DivergedError as error:
+        if error.best_epoch is not None:
+            error.weights_path = _save_best(folder, network, store, error.best_epoch)
+        raise
+
+
+def _save_best(folder: Path, network: WindowNetwork, store: SequenceStore, epoch: int) -> Path:
+    notes = {"data": store.digest, "epoch": epoch, "genotools": genotools.__version__}
+    save_weights(folder / WEIGHTS_NAME, network, notes=notes)
+    return folder / WEIGHTS_NAME
+
+
 def _finish(
     folder: Path,
     network: WindowNetwork,
@@ -316,8 +337,7 @@ def _finish(
     """Write weights, curves and result of a training that is over."""
     best, ranks = fitted.best, Ranks.current()
     ranks.check_equal(model_digest(network), "the weights")
-    notes = {"data": store.digest, "epoch": best.epoch, "genotools": genotools.__version__}
-    save_weights(folder / WEIGHTS_NAME, network, notes=notes)
+    _save_best(folder, network, store, best.epoch)
     _draw_curves(folder, reporter)
     test = None
     if len(store.rows("test")) and ranks.is_first:

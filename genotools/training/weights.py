@@ -18,6 +18,7 @@ from genotools.formats import WEIGHTS
 from genotools.genotype.task import Task
 from genotools.nn.architecture import ARCHITECTURE_KEYS, rebuild
 from genotools.nn.window_network import WindowNetwork
+from genotools.training.divergence import weights_fault
 from genotools.training.tensor_files import read_safetensors, write_safetensors
 
 __all__ = ["load_network", "load_weights", "model_digest", "save_weights"]
@@ -50,8 +51,8 @@ def load_network(path: Path | str, *, device: str | torch.device = "cpu") -> Win
     Raises
     ------
     DataError
-        If the file is missing, damaged, of another format, or its weights do not fit the network of its header;
-        every tensor that is missing, superfluous or of another shape is listed.
+        If the file is missing, damaged, of another format, its weights do not fit the network of its header, or are
+        not finite; every tensor that is missing, superfluous or of another shape is listed.
     """
     metadata, tensors = read_safetensors(path, WEIGHTS)
     genotype_keys, baseline_keys = ARCHITECTURE_KEYS
@@ -70,6 +71,8 @@ def load_network(path: Path | str, *, device: str | torch.device = "cpu") -> Win
     load_weights(network, tensors, where=path)
     if metadata.get("model_digest", found := model_digest(network)) != found:
         raise DataError(f"{path}: damaged or changed since it was written (its digest does not agree).")
+    if fault := weights_fault(network.state_dict()):
+        raise DataError(f"{path}: {fault}: no prediction of it would be a number. Train it anew.")
     return network.eval()
 
 

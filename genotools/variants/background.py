@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import genotools
-from genotools.data.hdf5 import foreign_parts
+from genotools.data.hdf5 import foreign_parts, open_hdf5
 from genotools.data.strands import Strands
 from genotools.errors import DataError
 from genotools.files import check_output, replacing
@@ -110,7 +110,7 @@ class BackgroundBuilder:
 def write_background(path: Path | str, background: Background, *, source: str, force: bool = False) -> None:
     """Write a background in one step; ``source`` names the variants. Raises OutputExistsError unless ``force``."""
     path = check_output(path, force=force)
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, open_hdf5(temporary, "w") as file:
         file.attrs.update(BACKGROUND.header)
         file.attrs["genotools_version"], file.attrs["source"] = genotools.__version__, source
         file.attrs.update(background.how)
@@ -141,7 +141,7 @@ def read_background(path: Path | str) -> Background:
     """
     path = Path(path)
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             BACKGROUND.check_attributes(file.attrs, where=path)
             if faults := foreign_parts(file) or _too_large(file):
                 raise DataError.from_faults(path, faults)

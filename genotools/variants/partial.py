@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from genotools.errors import DataError
 from genotools.files import flush_to_disk, read_json, write_json
 from genotools.formats import VARIANTS_PROGRESS
@@ -21,7 +19,7 @@ __all__ = ["PartialTable"]
 
 
 class PartialTable:
-    """The files of a table in the making.
+    """The files of a table in the making; whoever writes them holds :func:`genotools.files.claimed_output`.
 
     Parameters
     ----------
@@ -37,22 +35,7 @@ class PartialTable:
         base = output.with_name(f"{output.name}.partial")
         self.paths = {suffix: base.with_name(base.name + suffix) for suffix in suffixes}
         self._base, self._progress = base, base.with_name(f"{base.name}.json")
-        self._lock = FileLock(base.with_name(f"{base.name}.lock"))
         self._identity = dict(identity)
-
-    @contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Hold the files for this process alone."""
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise DataError(f"{self._base}: another process is writing this table.") from error
-        try:
-            yield
-        finally:
-            self._lock.release()
-            if not self._base.exists():
-                Path(self._lock.lock_file).unlink(missing_ok=True)
 
     @contextmanager
     def kept_where_stopped(self) -> Iterator[None]:

@@ -40,6 +40,7 @@ from genotools.search.study.tasks import Phase, Task, plan_tasks
 __all__ = ["Ending", "TaskEnd", "check_free", "run_study"]
 
 LOCK = ".lock"
+BUSY = "another process is running this study."
 
 
 class Ending(StrEnum):
@@ -192,14 +193,19 @@ class _Schedule:
 @contextmanager
 def _claimed(inputs: StudyInputs, digest: str, *, resume: bool) -> Iterator[None]:
     """Hold the folder for this process, with the study's description in place."""
-    unused = partial(check_free, inputs.folder, resume=resume)
-    with claimed(inputs.folder, LOCK, unused, busy="another process is running this study."):
+    unused = partial(_check_unused, inputs.folder, resume=resume)
+    with claimed(inputs.folder, LOCK, unused, busy=BUSY):
         _describe(inputs, digest)
         yield
 
 
 def check_free(folder: Path, *, resume: bool) -> None:
-    """Raise OutputExistsError where a study must not start, DataError where none can."""
+    """Raise OutputExistsError where a study must not start, DataError where none can or another process runs one."""
+    with claimed(folder, LOCK, partial(_check_unused, folder, resume=resume), busy=BUSY):
+        pass
+
+
+def _check_unused(folder: Path, *, resume: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file, a folder was expected.")
     if not resume and folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):

@@ -1,3 +1,4 @@
+import fcntl
 import multiprocessing
 import pickle
 import shutil
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import genotools
+from genotools.data.inspect import inspect_file
 from genotools.data.store import SequenceStore
 from genotools.data.write import write_store
 from genotools.errors import DataError, OutputExistsError
@@ -296,3 +298,26 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
         file["traindata"] = np.zeros(3)
     with pytest.raises(DataError, match=r"HDF5, but not a sequence store .*it holds traindata"):
         SequenceStore.open(tmp_path / "other.h5")
+
+
+def test_a_store_opens_where_its_file_cannot_be_locked_or_written_to(
+    tmp_path: Path, content: dict[str, Any]
+) -> None:
+    """As on a file system that refuses locks: HDF5's own way of opening waits for nobody and fails."""
+    path = tmp_path / "folder" / "store.h5"
+    path.parent.mkdir()
+    digest = write_store(path, **content)
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with pytest.raises(BlockingIOError, match="unable to lock file"):
+                h5py.File(path, "r")
+            with SequenceStore.open(path) as store:
+                store.verify()
+                assert store.digest == digest
+            assert inspect_file(path).kind == "store"
+        assert [one.name for one in path.parent.iterdir()] == ["store.h5"]
+    finally:
+        path.parent.chmod(0o755)
