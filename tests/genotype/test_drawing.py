@@ -26,9 +26,7 @@ from genotools.genotype import (
     get_primitive,
     register,
 )
-from genotools.genotype import _page as page_module
 from genotools.genotype import _rendering as rendering
-from genotools.genotype._pictures import Picture
 from genotools.genotype.drawing import ALL_CELLS, CellName, draw, to_dot, to_mermaid
 
 needs_graphviz = pytest.mark.skipif(
@@ -312,22 +310,6 @@ def test_a_page_is_no_strip(tmp_path: Path) -> None:
         draw(sample(seed), path, macro=Macro.paper())
         width, height = png_size(path.read_bytes())
         assert 0.6 < width / height < 1.7
-
-
-def test_rows_of_a_page_have_one_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    boxes = [(200.0, 300.0), (300.0, 200.0), (150.0, 300.0), (120.0, 330.0)]
-    layouts = iter({"bb": f"0,0,{width},{height}", "objects": [], "edges": []} for width, height in boxes)
-    monkeypatch.setattr(page_module, "layout", lambda dot: next(layouts))
-    empty = [Picture(f"p{index}", "T", (), (), False, 0.3) for index in range(4)]
-    dot = page_module.page_to_dot(empty, comment="x")
-    frames = re.findall(r'"(\w+)_frame" .*?width=([\d.]+) height=([\d.]+) pos="([\d.]+),([\d.]+)"', dot)
-    assert len(frames) == 4
-    right_ends: dict[str, float] = {}
-    for _, width, _, x, y in frames:
-        right_ends[y] = max(right_ends.get(y, 0.0), float(x) + float(width) * 36)
-    assert len(right_ends) == 2
-    first, second = right_ends.values()
-    assert first == pytest.approx(second, abs=0.05)
 
 
 @pytest.mark.parametrize("name", ["g.gif", "g", "g.svg.txt"])
