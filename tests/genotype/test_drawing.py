@@ -312,10 +312,16 @@ def test_a_page_is_no_strip(tmp_path: Path) -> None:
         assert 0.6 < width / height < 1.7
 
 
-@pytest.mark.parametrize("name", ["g.gif", "g", "g.svg.txt"])
-def test_an_unknown_suffix_is_named_with_the_known_ones(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match=r"drawings end in one of \.svg, \.png, \.pdf, \.dot, \.md"):
+@pytest.mark.parametrize(("name", "suffix"), [("g.gif", r"\.gif"), ("g", "nothing"), ("g.svg.txt", r"\.txt")])
+def test_an_unknown_suffix_is_named_with_the_known_ones(tmp_path: Path, name: str, suffix: str) -> None:
+    known = r"\.svg, \.png, \.pdf, \.dot, \.md"
+    with pytest.raises(DataError, match=rf"{name}: drawings end in one of {known}, not in {suffix}\.$"):
         draw(sample(0), tmp_path / name)
+
+
+def test_a_suffix_may_be_in_capitals(tmp_path: Path) -> None:
+    draw(sample(0), tmp_path / "g.DOT", cells=["normal"])
+    assert (tmp_path / "g.DOT").read_text(encoding="utf-8") == to_dot(sample(0), cells=["normal"])
 
 
 def test_an_existing_file_is_kept_without_force(tmp_path: Path) -> None:
@@ -329,8 +335,11 @@ def test_an_existing_file_is_kept_without_force(tmp_path: Path) -> None:
 
 
 def test_an_unknown_cell_and_an_empty_drawing_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"unknown cell 'stem'\. Known: normal, reduce, recurrent"):
-        draw(sample(0), tmp_path / "g.dot", cells=["stem"])  # type: ignore[list-item]
+    for name, shown in (("stem", "stem"), ("x" * 61, "x" * 60)):
+        with pytest.raises(
+            DataError, match=f"^unknown cell '{shown}'\\. Known: normal, reduce, recurrent\\.$"
+        ):
+            draw(sample(0), tmp_path / "g.dot", cells=["normal", name])  # type: ignore[list-item]
     with pytest.raises(DataError, match="nothing to draw"):
         draw(sample(0), tmp_path / "g.dot", cells=[])
 
