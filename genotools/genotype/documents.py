@@ -354,7 +354,4 @@ def _validate(kind: type[Model], document: object, *, where: str) -> Model:
 
 
 def _shape_faults(error: ValidationError) -> list[str]:
-    return [
-        f"{'.'.join(map(_key, fault['loc'])) or 'document'}: {fault['msg']}."
-        for fault in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
+    return [f"{'.'.join(map(_key, fault['loc'])) or 'document'}: {fault['msg']}." for fault in error.errors()]

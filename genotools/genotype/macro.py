@@ -129,7 +129,7 @@ class Macro:
     def small(cls, length: int = 1000) -> "Macro":
         """Return a frame for a laptop: four cells, three of them reducing by 4, so 16 positions at 1000 bp."""
         layers = (Layer("reduce", 4), Layer("normal"), Layer("reduce", 4), Layer("reduce", 4))
-        return cls(length=length, channels=8, layers=layers, head_hidden=128)
+        return cls(length=length, layers=layers, head_hidden=128)
 
     @property
     def stem_channels(self) -> int:

@@ -58,11 +58,10 @@ class Drawings:
         self._drawn: dict[tuple[CellName, str], Drawing] = {}
         jobs = list(wanted.items())
         try:
-            with tempfile.TemporaryDirectory(prefix="genotools-cells-") as folder:
-                # The first one alone: where there is no renderer, it says so once.
-                first = [_draw(key, genotype, Path(folder)) for key, genotype in jobs[:1]]
-                with ThreadPoolExecutor(N_THREADS) as pool:
-                    rest = list(pool.map(lambda job: _draw(job[0], job[1], Path(folder)), jobs[1:]))
+            # The first one alone: where there is no renderer, it says so once.
+            first = [_draw(key, genotype) for key, genotype in jobs[:1]]
+            with ThreadPoolExecutor(N_THREADS) as pool:
+                rest = list(pool.map(lambda job: _draw(*job), jobs[1:]))
         except GenotoolsError as error:
             self.lack = str(error)
             return
@@ -85,9 +84,9 @@ def _cell_key(genotype: Genotype, name: CellName) -> str:
             return repr(genotype.recurrent.states)
 
 
-def _draw(key: tuple[CellName, str], genotype: Genotype, folder: Path) -> Drawing:
-    with tempfile.TemporaryDirectory(dir=folder) as inner:
-        path = Path(inner) / "cell.svg"
+def _draw(key: tuple[CellName, str], genotype: Genotype) -> Drawing:
+    with tempfile.TemporaryDirectory(prefix="genotools-cell-") as folder:
+        path = Path(folder) / "cell.svg"
         draw(genotype, path, cells=[key[0]])
         return _for_page(path.read_text(encoding="utf-8"), f"The {NAMES[key[0]]}")
 

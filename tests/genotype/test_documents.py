@@ -264,20 +264,18 @@ def test_faults_of_shape_graph_and_space_are_reported_together(document: Documen
     document["cells"]["normal"]["edges"][0]["op"] = "conv_11"
     document["cells"]["normal"]["edges"].pop()
     document["cells"]["reduce"]["edges"][0]["source"] = 2
-    document["cells"]["recurrent"]["states"].pop(0)
-    document["cells"]["recurrent"]["states"][0]["activation"] = 5
-    with pytest.raises(DataError) as caught:
-        genotype_from_document(document)
-    message = str(caught.value)
-    assert message.startswith("genotype: 5 faults")
-    for part in (
-        "extra",
-        "conv_11",
-        "node 5: 1 in-edges",
-        "edge from a node to itself",
-        "states.0.activation",
+    states = document["cells"]["recurrent"]["states"]
+    for activation, fault in (
+        (5, "cells.recurrent.states.0.activation: "),
+        ("gelu", "cells.recurrent: state 1: unknown"),
     ):
-        assert part in message
+        states[0]["activation"] = activation
+        with pytest.raises(DataError) as caught:
+            genotype_from_document(document)
+        message = str(caught.value)
+        assert message.startswith("genotype: 5 faults")
+        for part in ("extra", "conv_11", "node 5: 1 in-edges", "edge from a node to itself", fault):
+            assert part in message
 
 
 def test_in_degree_and_digest_faults_are_reported_at_once(document: Document) -> None:
@@ -309,6 +307,13 @@ def test_hostile_keys_are_shown_without_control_characters(document: Document) -
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.parametrize(("length", "shown"), [(60, "k" * 60), (61, "'" + "k" * 59)])
+def test_of_a_long_key_sixty_characters_are_shown(length: int, shown: str, document: Document) -> None:
+    document["k" * length] = 1
+    with pytest.raises(DataError, match=f"^genotype: {shown}: Extra inputs are not permitted"):
+        genotype_from_document(document)
+
+
 def test_too_many_edges_are_refused_early(document: Document) -> None:
     document["cells"]["normal"]["edges"] = [{"source": 0, "target": 2, "op": "conv_15"}] * 100_000
     with pytest.raises(DataError, match=r"cells\.normal\.edges: List should have at most 4096 items"):
@@ -328,7 +333,7 @@ def test_the_largest_cells_that_are_read_are_checked_in_bounded_time(document: D
 
 @given(json_values())
 def test_any_json_value_is_a_genotype_or_one_data_error(value: object) -> None:
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match=r"^genotype: "):
         genotype_from_document(value)
 
 
@@ -381,7 +386,7 @@ def test_text_cut_or_changed_anywhere_is_read_or_refused_with_a_data_error(data:
 def test_every_truncation_is_refused() -> None:
     text = to_json(example()).rstrip()
     for length in range(0, len(text), 7):
-        with pytest.raises(DataError, match="not valid JSON, line"):
+        with pytest.raises(DataError, match=r"^genotype: not valid JSON, line"):
             Genotype.from_json(text[:length])
 
 
@@ -442,7 +447,7 @@ def test_each_fault_of_a_space_is_named_with_its_file_and_key(name: str, tmp_pat
 
 @given(json_values())
 def test_any_json_value_is_a_space_or_one_data_error(value: object) -> None:
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match=r"^search space: "):
         space_from_document(value)
 
 
