@@ -189,6 +189,15 @@ def test_one_long_text_that_is_pointed_to_often_is_not_copied(
         SequenceStore.open(store_path)
 
 
+def test_an_attribute_of_a_kind_that_numpy_lacks_is_damage(store_path: Path) -> None:
+    with h5py.File(store_path, "r+") as file:
+        del file.attrs["version"]
+        space = h5py.h5s.create(h5py.h5s.SCALAR)
+        h5py.h5a.create(file.id, b"version", h5py.h5t.UNIX_D32LE, space)
+    with pytest.raises(DataError, match="the HDF5 file is damaged or cut off"):
+        SequenceStore.open(store_path)
+
+
 def test_an_onnx_file_beyond_protobuf_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from genotools.export import runtime
 

@@ -95,7 +95,7 @@ def read_contents(path: Path) -> Contents:
             contents = _read(path, file)
     except DataError:
         raise
-    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
+    except (OSError, RuntimeError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from error
     faults = _value_faults(contents)
     if faults:
