@@ -31,6 +31,7 @@ from genotools.export.precision import Precision, input_ranges, largest_weight, 
 from genotools.export.runtime import OnnxPredictor, sealed
 from genotools.export.verify import comparison_windows, largest_difference
 from genotools.files import check_output, replacing
+from genotools.formats import ONNX
 from genotools.nn.window_network import WindowNetwork
 
 __all__ = ["BATCH_SIZES", "ExportReport", "export_onnx"]
@@ -146,7 +147,8 @@ def export_onnx(
     _check_store(network, store, precision)
     if len(set(batch_sizes)) < 2 or min(batch_sizes) < 1:
         raise ValueError(f"batch_sizes must be two different positive numbers or more, not {batch_sizes}.")
-    metadata = {**describe_network(network, card), "precision": precision, "strands": strands}
+    metadata = {**describe_network(network, card, ONNX), "precision": precision, "strands": strands}
+    metadata["max_difference"] = "inf"  # until the file has been run
     started = time.perf_counter()
     plain = network.copy_on_cpu()
     deployed = deploy(plain, strands=strands, unrolled=unrolled)
