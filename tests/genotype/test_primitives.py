@@ -30,7 +30,8 @@ def test_the_published_primitives_are_known_in_their_order() -> None:
 
 
 def test_a_name_is_registered_once() -> None:
-    register(primitive("square_root"))
+    for name in ("square_root", "Square_Root_2", "x" * 64):
+        assert register(primitive(name)) is get_primitive(name, "activation")
     assert "square_root" in known_primitives("activation")
     assert "square_root" not in known_primitives("conv")
     with pytest.raises(ValueError, match="'square_root' is registered already; names are never reused"):
