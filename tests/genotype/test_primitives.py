@@ -58,7 +58,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     assert unknown_primitive_fault(["list"], "conv") is not None
     assert unknown_primitive_fault("tanh", "activation", ("relu",)) is not None
     assert unknown_primitive_fault("tanh", "activation", ("tanh",)) is None
-    assert len(unknown_primitive_fault("x" * 10_000, "conv") or "") < 300
+    assert f"unknown op '{'x' * 60}'. Known" in (unknown_primitive_fault("x" * 10_000, "conv") or "")
 
 
 def test_builders_are_found_by_name_or_given() -> None:
