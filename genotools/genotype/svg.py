@@ -112,15 +112,15 @@ def _for_page(text: str, label: str) -> Drawing:
 
 def _tidy(group: ElementTree.Element) -> None:
     """Take away the white ground, and draw a box at once that Graphviz fills first and then outlines."""
-    filled: dict[str, ElementTree.Element] = {}
+    filled: dict[str | None, ElementTree.Element] = {}
     for element in list(group):
-        shape, fill = element.get("d", ""), element.get("fill")
+        shape, fill = element.get("d"), element.get("fill", "none")
         if element.tag == f"{SVG}polygon" and fill == "white":
             group.remove(element)
         elif shape in filled and fill == "none":
             filled[shape].set("stroke", element.get("stroke", "none"))
             group.remove(element)
-        elif fill not in (None, "none"):
+        elif shape and fill != "none":
             filled[shape] = element
 
 

@@ -1,6 +1,7 @@
 """Genotype and space files: what is written comes back, and whatever else is offered is refused in one error."""
 
 import copy
+import dataclasses
 import json
 import subprocess
 import sys
@@ -149,11 +150,12 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
     "other format": (put("format", value="genotools/space"), r"format: 'genotools/genotype' is expected, found"),
     "format missing": (drop("format"), "format: 'genotools/genotype' is expected, found nothing"),
     "format of a wrong kind": (put("format", value=[1]), "format: .* found a value of type list"),
+    "format that is long": (put("format", value="x" * 61), "format: .* found 'x{60}'"),
     "version missing": (drop("version"), "version: a positive whole number is expected, found nothing"),
     "newer version": (put("version", value=2), "version: 2 is newer than this genotools reads: .* up to version 1"),
     "far version": (put("version", value=10**4000), "found a number of more than 60 digits"),
     "version 0": (put("version", value=0), "version: a positive whole number"),
-    "version as text": (put("version", value="1"), "version: a positive whole number"),
+    "version as text": (put("version", value="1" * 61), "version: a positive whole number is expected, found '1{60}'"),
     "version true": (put("version", value=True), "version: a positive whole number is expected, found True"),
     "version 1.0": (put("version", value=1.0), "version: a positive whole number"),
     "key missing": (drop("cells", "reduce"), r"cells\.reduce: Field required"),
@@ -274,7 +276,13 @@ def test_faults_of_shape_graph_and_space_are_reported_together(document: Documen
             genotype_from_document(document)
         message = str(caught.value)
         assert message.startswith("genotype: 5 faults")
-        for part in ("extra", "conv_11", "node 5: 1 in-edges", "edge from a node to itself", fault):
+        for part in (
+            "extra: ",
+            "cells.normal: edge 0 (0 -> 2): unknown op 'conv_11'",
+            "cells.normal: node 5: 1 in-edges",
+            "cells.reduce: edge 0 (2 -> 2): an edge from a node to itself",
+            fault,
+        ):
             assert part in message
 
 
@@ -288,7 +296,9 @@ def test_in_degree_and_digest_faults_are_reported_at_once(document: Document) ->
 
 @pytest.mark.parametrize("value", [None, [], "text", 7, 1.5, True, {}, [{}]], ids=repr)
 def test_anything_but_an_object_is_refused(value: object) -> None:
-    with pytest.raises(DataError, match=r"^here: (a JSON object is expected|format: )"):
+    kind = type(value).__name__
+    expected = "format: " if kind == "dict" else f"a JSON object is expected, not {kind}"
+    with pytest.raises(DataError, match=f"^here: {expected}"):
         Genotype.from_json(json.dumps(value), where="here")
 
 
@@ -462,3 +472,22 @@ def test_documents_are_read_against_the_given_space(document: Document) -> None:
     other = Genotype(pair, pair, RecurrentCell([(0, "tanh")]), space="never-registered")
     with pytest.raises(DataError, match="unknown search space 'never-registered'"):
         genotype_from_document(genotype_to_document(other))
+
+
+def test_each_cell_is_held_against_its_own_part_of_the_space(document: Document) -> None:
+    ops = {edge["op"] for edge in document["cells"]["normal"]["edges"]}
+    unused = tuple(op for op in GENOME_NAS.normal.ops if op not in ops)
+    for role in ("normal", "reduce"):
+        document["cells"][role] = document["cells"]["normal"]
+    for role in ("normal", "reduce"):
+        narrow = dataclasses.replace(GENOME_NAS.normal, ops=unused)
+        with pytest.raises(DataError, match="unknown op") as caught:
+            genotype_from_document(document, space=dataclasses.replace(GENOME_NAS, **{role: narrow}))
+        faults = str(caught.value).splitlines()[1:]
+        assert [fault.split(":")[0] for fault in faults] == [f"  - cells.{role}"] * 8 + ["  - digest"]
+
+
+def test_a_space_without_a_name_is_refused_even_where_another_is_given(document: Document) -> None:
+    document["space"] = "a\nb"
+    with pytest.raises(DataError, match=r"^genotype: space: 'a.nb' is no name; it has 1 to 64 printable"):
+        genotype_from_document(document, space=GENOME_NAS)

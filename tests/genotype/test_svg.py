@@ -78,17 +78,21 @@ def test_a_picture_keeps_places_and_looks_and_nothing_else() -> None:
 @pytest.mark.usefixtures("drawn")
 def test_a_box_that_is_filled_and_then_outlined_is_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     inner = (
-        '<svg viewBox="0 0 10 5" xmlns="http://www.w3.org/2000/svg"><g>'
+        '<svg viewBox="0 0 10 3" xmlns="http://www.w3.org/2000/svg"><g>'
+        '<polygon fill="white" points="0"/><path fill="white" d="M0"/>'
         '<path fill="red" stroke="none" d="M1"/><path fill="none" stroke="blue" d="M1"/>'
-        '<path fill="none" stroke="green" d="M2"/></g></svg>'
+        '<path fill="red" stroke="red" d="M2"/><path fill="none" d="M2"/>'
+        '<path fill="none" stroke="green" d="M3"/><path d="M3"/>'
+        '<polygon fill="black" points="4"/><polygon fill="none" stroke="black" points="5"/></g></svg>'
     )
     monkeypatch.setattr(svg_module, "draw", lambda _, path, cells: path.write_text(inner, encoding="utf-8"))
     (picture, *_) = Drawings([sampled(0)]).of(sampled(0))
-    assert (
-        '<path fill="red" stroke="blue" d="M1" /><path fill="none" stroke="green" d="M2" /></g>'
-        in picture.svg
+    assert picture.svg[picture.svg.index("<g>") :] == (
+        '<g><path fill="white" d="M0" /><path fill="red" stroke="blue" d="M1" />'
+        '<path fill="red" stroke="none" d="M2" /><path fill="none" stroke="green" d="M3" /><path d="M3" />'
+        '<polygon fill="black" points="4" /><polygon fill="none" stroke="black" points="5" /></g></svg>'
     )
-    assert (picture.aspect, picture.width_px) == (2.0, 13)
+    assert (picture.aspect, picture.width_px) == (3.333, 13)
 
 
 def test_cells_that_are_the_same_are_drawn_once(drawn: list[tuple[Genotype, CellName]]) -> None:
