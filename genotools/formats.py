@@ -147,6 +147,7 @@ WEIGHTS = Format("genotools/weights")
 CHECKPOINT = Format("genotools/checkpoint")
 TRAINING = Format("genotools/training")
 TRAINING_RESULT = Format("genotools/training-result")
+DIVERGENCE = Format("genotools/divergence", is_read=False)
 SEARCH = Format("genotools/search", 2)
 """A search's configuration and result, and the journal. Version 1 had no objectives, settings and rounds."""
 ONE_SHOT_CHECKPOINT = Format("genotools/one-shot-checkpoint")

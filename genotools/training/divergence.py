@@ -9,11 +9,11 @@ from torch import Tensor
 
 from genotools.errors import GenotoolsError
 from genotools.files import write_json
+from genotools.formats import DIVERGENCE
 
 __all__ = ["RECORD", "DivergedError", "not_finite", "placed", "recorded", "weights_fault"]
 
 RECORD = "diverged.json"
-FORMAT, VERSION = "genotools/divergence", 1
 N_SHOWN_ROWS = 8
 
 
@@ -87,8 +87,7 @@ class DivergedError(GenotoolsError):
     def to_document(self) -> dict[str, object]:
         """Return everything as JSON values."""
         return {
-            "format": FORMAT,
-            "version": VERSION,
+            **DIVERGENCE.signed_header,
             "what": self.what,
             **self.place,
             "rows": list(self.rows),

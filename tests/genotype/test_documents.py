@@ -155,7 +155,7 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
     "newer version": (put("version", value=2), "version: 2 is newer than this genotools reads: .* up to version 1"),
     "far version": (put("version", value=10**4000), "found a number of more than 60 digits"),
     "version 0": (put("version", value=0), "version: a positive whole number"),
-    "version as text": (put("version", value="1" * 61), "version: a positive whole number is expected, found '1{60}'"),
+    "version as text": (put("version", value="1" * 61), "version: .* found '1{60}'"),
     "version true": (put("version", value=True), "version: a positive whole number is expected, found True"),
     "version 1.0": (put("version", value=1.0), "version: a positive whole number"),
     "key missing": (drop("cells", "reduce"), r"cells\.reduce: Field required"),
