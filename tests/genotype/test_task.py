@@ -58,3 +58,8 @@ def test_each_fault_of_a_document_is_named(change: dict[str, object], message: s
         Task.from_document(document, where="here")
     with pytest.raises(DataError, match=f"^task: {message}"):
         Task.from_document(document)
+
+
+def test_what_is_no_object_is_refused() -> None:
+    with pytest.raises(DataError, match="^here: document: Input should be a valid dictionary"):
+        Task.from_document([], where="here")
