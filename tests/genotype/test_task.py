@@ -61,5 +61,5 @@ def test_each_fault_of_a_document_is_named(change: dict[str, object], message: s
 
 
 def test_what_is_no_object_is_refused() -> None:
-    with pytest.raises(DataError, match="^here: document: Input should be a valid dictionary"):
+    with pytest.raises(DataError, match=r"^here: document: Input should be a valid dictionary"):
         Task.from_document([], where="here")
