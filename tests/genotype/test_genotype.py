@@ -85,7 +85,8 @@ def test_cells_of_the_wrong_kind_are_refused() -> None:
 def test_the_name_of_a_space_has_1_to_64_printable_characters() -> None:
     cells = (ConvCell([(0, 2, "skip_connect")]), ConvCell([(0, 2, "conv_15")]), RecurrentCell([(0, "tanh")]))
     for name in ("x", "é" * 64):
-        assert Genotype(*cells, space=name).space == name
+        genotype = Genotype(*cells, space=name)
+        assert {one.space for one in (genotype, genotype.canonical(), genotype.with_meta(a=1))} == {name}
     for name, shown in (("", ""), ("x" * 65, "x" * 60), ("a\nb", r"a\\nb"), ("\x1b[2J", r"\\x1b\[2J")):
         with pytest.raises(
             DataError, match=rf"^space: '{shown}' is no name; it has 1 to 64 printable characters"
