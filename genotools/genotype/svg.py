@@ -114,7 +114,7 @@ def _tidy(group: ElementTree.Element) -> None:
     """Take away the white ground, and draw a box at once that Graphviz fills first and then outlines."""
     filled: dict[str | None, ElementTree.Element] = {}
     for element in list(group):
-        shape, fill = element.get("d"), element.get("fill", "none")
+        shape, fill = element.get("d"), element.get("fill")
         if element.tag == f"{SVG}polygon" and fill == "white":
             group.remove(element)
         elif shape in filled and fill == "none":

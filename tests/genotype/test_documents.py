@@ -111,9 +111,6 @@ def test_what_is_written_can_always_be_read() -> None:
     ):
         with pytest.raises(DataError, match=message):
             genotype.with_meta(bad=bad)
-    for name in ("", "x" * 65, "a\nb", "\x1b[2J"):
-        with pytest.raises(DataError, match="is no name"):
-            Genotype(genotype.normal, genotype.reduce, genotype.recurrent, space=name)
 
 
 # --- bad input ----------------------------------------------------------------------------------------------------

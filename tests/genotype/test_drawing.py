@@ -223,9 +223,26 @@ def test_special_characters_in_a_label_are_escaped(nasty_genotype: Genotype) -> 
     assert re.sub(r"#(\d+);", lambda code: chr(int(code[1])), labels[0]) == NASTY
 
 
-def test_text_on_a_dark_op_is_white(nasty_genotype: Genotype) -> None:
-    dot = to_dot(nasty_genotype, cells=["normal"])
-    assert re.search(r'BGCOLOR="#101010"[^\n]*?<FONT COLOR="#ffffff">', dot)
+@pytest.mark.parametrize(
+    ("colour", "is_dark"),
+    [
+        ("#101010", True),
+        ("#6e6e6e", True),
+        ("#6f6f6f", False),
+        ("#ff0000", True),
+        ("#008000", True),
+        ("#00ff00", False),
+        ("#0000ff", True),
+        ("#5f5fff", False),
+    ],
+)
+def test_text_on_a_dark_op_is_white(colour: str, is_dark: bool) -> None:
+    register(
+        Primitive(name="mine", kind="conv", label="x", description="x", colour=colour, build="builtins:id")
+    )
+    dot = to_dot(single_op_genotype("mine"), cells=["normal"])
+    inks = re.findall(rf'BGCOLOR="{colour}"[^\n]*?<FONT COLOR="(.*?)">', dot)
+    assert ["#ffffff" in inks, len(set(inks))] == [is_dark, 1]
 
 
 def png_size(content: bytes) -> tuple[int, int]:

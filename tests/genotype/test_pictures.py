@@ -82,6 +82,13 @@ def test_what_is_too_broad_for_a_column_is_drawn_sideways(
     assert ("rankdir=TB" in dot) is not is_sideways
 
 
+@pytest.mark.parametrize("cell", [states(0), states(0, 0, 0, 0, 0)])
+def test_the_first_state_has_a_number_and_no_op(cell: RecurrentCell) -> None:
+    dot = to_dot(Genotype(side_by_side(1), side_by_side(1), cell), cells=["recurrent"])
+    (statement,) = re.findall(r'"0" \[label=<(.*)>\];', dot)
+    assert re.sub("<.*?>", "", statement) == "0"
+
+
 def test_a_cell_is_drawn_once_and_in_the_order_that_is_asked_for() -> None:
     dot = to_dot(GENOTYPE, cells=["recurrent", "normal", "recurrent"])
     assert dot.index("subgraph cluster_recurrent") < dot.index("subgraph cluster_normal")

@@ -82,14 +82,15 @@ def test_a_box_that_is_filled_and_then_outlined_is_drawn_at_once(monkeypatch: py
         '<polygon fill="white" points="0"/><path fill="white" d="M0"/>'
         '<path fill="red" stroke="none" d="M1"/><path fill="none" stroke="blue" d="M1"/>'
         '<path fill="red" stroke="red" d="M2"/><path fill="none" d="M2"/>'
-        '<path fill="none" stroke="green" d="M3"/><path d="M3"/>'
+        '<path fill="none" stroke="green" d="M3"/><path d="M3"/><path fill="none" stroke="blue" d="M3"/>'
         '<polygon fill="black" points="4"/><polygon fill="none" stroke="black" points="5"/></g></svg>'
     )
     monkeypatch.setattr(svg_module, "draw", lambda _, path, cells: path.write_text(inner, encoding="utf-8"))
     (picture, *_) = Drawings([sampled(0)]).of(sampled(0))
     assert picture.svg[picture.svg.index("<g>") :] == (
         '<g><path fill="white" d="M0" /><path fill="red" stroke="blue" d="M1" />'
-        '<path fill="red" stroke="none" d="M2" /><path fill="none" stroke="green" d="M3" /><path d="M3" />'
+        '<path fill="red" stroke="none" d="M2" />'
+        '<path fill="none" stroke="green" d="M3" /><path d="M3" stroke="blue" />'
         '<polygon fill="black" points="4" /><polygon fill="none" stroke="black" points="5" /></g></svg>'
     )
     assert (picture.aspect, picture.width_px) == (3.333, 13)
