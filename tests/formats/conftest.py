@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from genotools.genotype import Genotype, Layer, Macro, SearchSpace, register_space
+from genotools.genotype import space as space_module
 
 
 @pytest.fixture(scope="session")
@@ -13,9 +14,10 @@ def kept() -> Path:
     return Path(__file__).parent
 
 
-@pytest.fixture(scope="session", autouse=True)
-def space(kept: Path) -> SearchSpace:
-    """Return the space of the genotypes in the files, registered, as ``--space FILE`` does."""
+@pytest.fixture(autouse=True)
+def space(kept: Path, monkeypatch: pytest.MonkeyPatch) -> SearchSpace:
+    """Return the space of the genotypes in the files, registered for a test, as ``--space FILE`` does."""
+    monkeypatch.setattr(space_module, "_SPACES", dict(space_module._SPACES))
     return register_space(SearchSpace.load(kept / "space" / "v1" / "space.json"))
 
 

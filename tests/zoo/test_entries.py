@@ -5,13 +5,14 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from genotools.cli.main import app
 from genotools.errors import DataError, OutputExistsError
 from genotools.genotype import GENOME_NAS, Genotype
-from genotools.zoo import add_entry, entry_names, entry_path, list_entries, load_entry, verify_entry
+from genotools.zoo import add_entry, entry_names, entry_path, list_entries, load, load_entry, verify_entry
 from genotools.zoo.index import check_index
 from genotools.zoo.places import shipped_zoo, user_zoo
 from genotools.zoo.sources import facts_of
@@ -31,7 +32,20 @@ def test_shipped_entries_verify_and_lie_in_the_published_space() -> None:
         assert entry.is_shipped
         assert verify_entry(entry)[0].startswith("sha256 of")
         assert GENOME_NAS.contains(entry.genotype)
-    assert len({entry.genotype.digest for entry in entries}) == len(entries)
+    untrained = [entry for entry in entries if entry.parts == ["genotype"]]
+    assert len({entry.genotype.digest for entry in untrained}) == len(untrained)
+
+
+def test_the_shipped_model_predicts_and_is_what_its_card_says() -> None:
+    entry = load_entry("yeast-dilated-wide")
+    assert entry.parts == ["genotype", "weights", "onnx"]
+    assert "onnx belong to the genotype" in verify_entry(entry)[-1]
+    assert entry.genotype == load_entry("dilated-wide").genotype
+    assert all(path.stat().st_size <= 8_000_000 for path in entry.path.iterdir())
+    model = load("yeast-dilated-wide")
+    codes = np.random.default_rng(0).integers(0, 4, size=(2, 1000), dtype=np.uint8)
+    assert model.predict(codes).shape == (2, 240)
+    assert "Reb1" in model.names
 
 
 def test_an_added_entry_is_found_by_name(genotype_file: Path) -> None:
