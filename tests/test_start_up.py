@@ -97,7 +97,11 @@ def test_working_with_genotypes_loads_no_network(root: Path, genotype_path: Path
         ("sample", "-n", "2", "-o", str(converted)),
         ("info", str(genotype_path)),
         ("zoo", "list"),
-        ("zoo", "page", "-o", str(tmp_path / "site"), "--zoo", str(root / "zoo" / "entries")),
     ):
         assert run_command(root, *arguments)["loaded"] == [], arguments
     assert drawing.read_text(encoding="utf-8").startswith(("//", "digraph", "/*"))
+
+
+def test_a_page_of_trained_networks_is_made_without_torch(root: Path, tmp_path: Path) -> None:
+    page = ("zoo", "page", "-o", str(tmp_path / "site"), "--zoo", str(root / "zoo" / "entries"))
+    assert run_command(root, *page)["loaded"] == ["onnx"], "it checks what ONNX files say of themselves"
