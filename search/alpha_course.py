@@ -21,6 +21,7 @@ from genotools.extras import require
 from genotools.files import replacing
 from genotools.genotype.genotype import Genotype
 from genotools.nn.live_ops import ROLES, LiveOp, Role
+from genotools.search.event_values import as_number, as_whole
 from genotools.search.journal import Journal
 
 if TYPE_CHECKING:
@@ -54,11 +55,17 @@ class AlphaRecord:
 
     def probs(self, role: Role) -> dict[LiveOp, float]:
         """Return the softmax over the ops of every edge."""
-        totals: dict[tuple[int, int], float] = {}
-        values = self.values[role]
-        for entry, value in values.items():
-            totals[entry[:2]] = totals.get(entry[:2], 0.0) + math.exp(value)
-        return {entry: math.exp(value) / totals[entry[:2]] for entry, value in values.items()}
+        by_edge: dict[tuple[int, int], list[float]] = {}
+        for entry, value in self.values[role].items():
+            by_edge.setdefault(entry[:2], []).append(value)
+        largest = {edge: max(found) for edge, found in by_edge.items()}  # exp of what is left cannot overflow
+        totals = {
+            edge: sum(math.exp(value - largest[edge]) for value in found) for edge, found in by_edge.items()
+        }
+        return {
+            entry: math.exp(value - largest[entry[:2]]) / totals[entry[:2]]
+            for entry, value in self.values[role].items()
+        }
 
 
 def write_alphas(path: Path, record: AlphaRecord) -> None:
@@ -83,11 +90,19 @@ def read_alphas(path: Path) -> list[AlphaRecord]:
 def _record(line: Mapping[str, Any], where: str) -> AlphaRecord:
     try:
         values = {
-            role: {LiveOp(int(s), int(t), str(op)): float(value) for s, t, op, value in line[role]}
+            role: {
+                LiveOp(as_whole(s, "source", where), as_whole(t, "target", where), str(op)): as_number(
+                    value, "alpha", where
+                )
+                for s, t, op, value in line[role]
+            }
             for role in ROLES
         }
-        return AlphaRecord(stage=int(line["stage"]), epoch=int(line["epoch"]), values=values)
+        stage, epoch = (as_whole(line[name], name, where) for name in ("stage", "epoch"))
+        return AlphaRecord(stage=stage, epoch=epoch, values=values)
     except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{where}: not the alphas of an epoch: {error!r}.") from error
 
 

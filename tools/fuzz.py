@@ -18,27 +18,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import atheris
-
-READ_BY = (
-    "genotools.data.fasta",
-    "genotools.data.from_deepsea",
-    "genotools.data.signal",
-    "genotools.data.store",
-    "genotools.data.tsv",
-    "genotools.export.verify",
-    "genotools.search.trial_events",
-    "genotools.training.history",
-    "genotools.training.weights",
-    "genotools.variants.vcf",
-    "genotools.zoo.card",
-    "genotools.zoo.index",
-)
-"""Modules that readers import when they run; they are imported before, to be instrumented."""
+import numpy as np
 
 with atheris.instrument_imports(include=["genotools", "pyfaidx"]):
-    for module in READ_BY:
-        importlib.import_module(module)
-    from genotools.testing.hostile import OURS, READERS, Reader
+    from genotools.testing.hostile import OURS, READERS, Reader, with_another_value
 
 MAX_BYTES = 1 << 20
 
@@ -67,6 +50,9 @@ def main() -> None:
     # In a process of its own: PyTorch cannot translate instrumented code.
     index, valid = READERS.index(reader), corpus / f"valid{reader.suffix}"
     subprocess.run([sys.executable, "-c", SEED, str(index), str(valid)], check=True)
+    with atheris.instrument_imports(include=["genotools", "pyfaidx"]):
+        for module in reader.modules:  # they are imported when a file is read, which would be too late
+            importlib.import_module(f"genotools.{module}")
     run(reader, corpus, arguments.seconds)
 
 
@@ -80,6 +66,15 @@ def run(reader: Reader, corpus: Path, seconds: int) -> None:
         with suppress(*OURS):
             reader.read(path)
 
+    def mutate(data: bytes, max_size: int, seed: int) -> bytes:
+        """Change a value of the file half of the time, where it has such, else bytes as libFuzzer likes."""
+        changed = None
+        if seed % 2:
+            changed = with_another_value(data, reader.suffix, np.random.default_rng(seed))
+        if changed is None or len(changed) > max_size:
+            return bytes(atheris.Mutate(data, len(data) if len(data) == max_size else max_size))
+        return changed
+
     options = [
         f"-max_total_time={seconds}",
         f"-max_len={MAX_BYTES}",
@@ -89,7 +84,7 @@ def run(reader: Reader, corpus: Path, seconds: int) -> None:
         "-print_final_stats=1",
         "-verbosity=1",
     ]
-    atheris.Setup([sys.argv[0], *options, str(corpus)], once)
+    atheris.Setup([sys.argv[0], *options, str(corpus)], once, custom_mutator=mutate)
     atheris.Fuzz()
 
 

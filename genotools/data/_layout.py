@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.data.hdf5 import foreign_parts
+from genotools.data.hdf5 import HDF5_ERRORS, foreign_parts, texts_of
 from genotools.data.label_layout import LabelLayout
 from genotools.errors import DataError
 from genotools.files import parse_json
@@ -93,7 +93,7 @@ def read_contents(path: Path) -> Contents:
             contents = _read(path, file)
     except DataError:
         raise
-    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
+    except HDF5_ERRORS as error:
         raise _unreadable(path, error) from error
     faults = _value_faults(contents)
     if faults:
@@ -185,9 +185,9 @@ def _read(path: Path, file: h5py.File) -> Contents:
         bases=_mapped(path, file["bases"]),
         unknown=file["unknown"][()],
         labels=_mapped(path, file["labels"]),
-        names=_texts(file["names"]),
-        groups=_texts(file["groups"]),
-        contig_names=_texts(file["contig_names"]),
+        names=texts_of(file["names"]),
+        groups=texts_of(file["groups"]),
+        contig_names=texts_of(file["contig_names"]),
         contigs=file["contigs"][()],
         starts=file["starts"][()],
         splits=file["splits"][()],
@@ -196,10 +196,6 @@ def _read(path: Path, file: h5py.File) -> Contents:
         kind=_kind_of(file),
         one_strand=bool(file.attrs.get("one_strand", False)),
     )
-
-
-def _texts(dataset: h5py.Dataset) -> tuple[str, ...]:
-    return tuple(str(text) for text in dataset.asstr()[()])
 
 
 def _mapped(path: Path, dataset: h5py.Dataset) -> NDArray[Any]:

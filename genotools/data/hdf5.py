@@ -1,15 +1,42 @@
 """What an HDF5 file from a stranger may not do: reach into other files, or claim more numbers than it holds.
 
-HDF5 follows external links, external storage and virtual datasets to any file the reader may open, and gives zeros
-for what was never written. Neither is needed in a file that is one whole.
+HDF5 follows soft and external links, external storage and virtual datasets to any file the reader may open, and gives
+zeros for what was never written. Neither is needed in a file that is one whole.
 """
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
 
 import h5py
 
-__all__ = ["MAX_CHUNK_BYTES", "foreign_parts"]
+from genotools.errors import DataError
+
+__all__ = ["HDF5_ERRORS", "MAX_CHUNK_BYTES", "MAX_RATIO", "foreign_parts", "texts_of"]
+
+HDF5_ERRORS: tuple[type[Exception], ...] = (
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What h5py raises of damaged files; our DataError is a ValueError and has to be let through first."""
 
 MAX_CHUNK_BYTES = 1 << 30
 """Largest chunk that is decompressed at once."""
+
+MAX_RATIO = 500
+"""How often the size of its file a compressed dataset may have: one-hot windows of doubles come to some sixty."""
+
+FREE_BYTES = 1 << 26
+"""So much may any dataset have."""
+
+MAX_TEXT_BYTES = 1 << 26
+"""What all texts of a dataset may have together; several of them may share their bytes in the file."""
 
 
 def foreign_parts(file: h5py.File, *, may_be_sparse: bool = False) -> list[str]:
@@ -22,6 +49,7 @@ def foreign_parts(file: h5py.File, *, may_be_sparse: bool = False) -> list[str]:
     may_be_sparse
         Whether parts of a dataset may be missing, as chunks of a file of MATLAB that are zero.
     """
+    most = max(FREE_BYTES, MAX_RATIO * _size_of(file))
     faults = []
     for name in file:
         link = file.get(name, getlink=True)
@@ -29,25 +57,43 @@ def foreign_parts(file: h5py.File, *, may_be_sparse: bool = False) -> list[str]:
             faults.append(
                 f"{name!r} is a link to the file {link.filename!r}; copy what it needs into this one"
             )
-            continue
-        item = file.get(name)
-        if not isinstance(item, h5py.Dataset):
-            continue
-        if item.external or item.is_virtual:
-            faults.append(f"{name!r} lies in other files; copy what it needs into this one")
-        elif item.chunks is not None:
-            n_bytes = item.dtype.itemsize
-            for extent in item.chunks:
-                n_bytes *= extent
-            if n_bytes > MAX_CHUNK_BYTES:
-                faults.append(
-                    f"{name!r} has chunks of {n_bytes:,} bytes, at most {MAX_CHUNK_BYTES:,} are read"
-                )
-        elif not may_be_sparse and item.size and not _is_written(item):
-            faults.append(f"{name!r} has shape {item.shape}, but its numbers are not in the file")
+        elif not isinstance(link, h5py.HardLink):  # a soft link may lead to one that leaves the file
+            faults.append(f"{name!r} is a link to another place; copy what it needs there")
+        elif isinstance(item := file.get(name), h5py.Dataset):
+            faults += [f"{name!r} {fault}" for fault in _faults_of(item, most, may_be_sparse)]
     return faults
 
 
-def _is_written(dataset: h5py.Dataset) -> bool:
-    """Return whether a contiguous or compact dataset has all its bytes; scalars may lie in the header."""
-    return bool(dataset.shape == () or dataset.id.get_storage_size() >= dataset.nbytes)
+def _faults_of(item: h5py.Dataset, most: int, may_be_sparse: bool) -> Iterator[str]:
+    n_bytes = 0 if item.shape is None else math.prod(map(int, item.shape)) * item.dtype.itemsize
+    if item.external or item.is_virtual:
+        yield "lies in other files; copy what it needs into this one"
+    elif item.chunks is not None:
+        chunk_bytes = math.prod(map(int, item.chunks)) * item.dtype.itemsize
+        if chunk_bytes > MAX_CHUNK_BYTES:
+            yield f"has chunks of {chunk_bytes:,} bytes, at most {MAX_CHUNK_BYTES:,} are read"
+        if n_bytes > most:
+            yield f"has {n_bytes:,} bytes, more than {MAX_RATIO} times what the file has"
+    # Scalars may lie in the header.
+    elif not may_be_sparse and item.shape != () and item.id.get_storage_size() < n_bytes:
+        yield f"has shape {item.shape}, but its numbers are not in the file"
+    elif may_be_sparse and n_bytes > most:
+        yield f"has {n_bytes:,} bytes, more than {MAX_RATIO} times what the file has"
+
+
+def _size_of(file: h5py.File) -> int:
+    return Path(file.filename).stat().st_size
+
+
+def texts_of(dataset: h5py.Dataset) -> tuple[str, ...]:
+    """Return a row of texts; raises DataError where they have more than 64 MB together."""
+    n_bytes, found = 0, list[str]()
+    # Texts of any length lie elsewhere in the file, and the same bytes may be meant any number of times.
+    step = max(1, FREE_BYTES // max(1, _size_of(dataset.file)))
+    for first in range(0, len(dataset), step):
+        texts = [str(text) for text in dataset.asstr()[first : first + step]]
+        n_bytes += sum(map(len, texts))
+        if n_bytes > MAX_TEXT_BYTES:
+            raise DataError(f"{dataset.name[1:]}: texts of more than {MAX_TEXT_BYTES:,} bytes.")
+        found += texts
+    return tuple(found)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, cast, get_args
 
 from genotools.errors import DataError
-from genotools.genotype.cells import ConvCell, RecurrentCell
+from genotools.genotype.cells import MAX_NODES, ConvCell, RecurrentCell
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.primitives import Kind, known_primitives, unknown_primitive_fault
 from genotools.genotype.space import SearchSpace
@@ -299,6 +299,9 @@ def _faults(edges: Sequence[LiveEdge], role: Role) -> Iterator[str]:
     kind: Kind = "activation" if role == "recurrent" else "conv"
     first = 1 if role == "recurrent" else 2
     seen: set[tuple[int, int]] = set()
+    if edges and edges[-1].target - first >= MAX_NODES:  # sorted by target
+        yield f"a cell has at most {MAX_NODES} intermediate nodes."
+        return
     for edge in edges:
         where = f"edge {edge.source} -> {edge.target}"
         if not 0 <= edge.source < edge.target or edge.target < first:

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from genotools.errors import DataError
 
 __all__ = ["read_features", "select_features"]
 
-_RANGE = re.compile(r"(\d+)-(\d+)")
+_RANGE = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
+_INDEX = re.compile(r"[0-9]{1,9}")
 
 
 def select_features(names: Sequence[str], chosen: str | Sequence[int | str] | None) -> list[int]:
@@ -53,7 +55,7 @@ def _matches(names: Sequence[str], part: int | str) -> list[int]:
             return exact
     text = str(part)
     span = _RANGE.fullmatch(text)
-    if span or text.isdecimal():
+    if span or _INDEX.fullmatch(text):
         first, last = map(int, span.groups()) if span else (int(text), int(text))
         if not first <= last < len(names):
             raise DataError(f"{text}: the model's outputs are 0 to {len(names) - 1}.")
@@ -63,8 +65,9 @@ def _matches(names: Sequence[str], part: int | str) -> list[int]:
 
 def _pattern_matches(names: Sequence[str], text: str) -> list[int]:
     try:
-        pattern = re.compile(text)
-    except re.error as error:
+        with warnings.catch_warnings(action="ignore"):  # about sets that may mean something else one day
+            pattern = re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
         raise DataError(f"{text!r} is no output's name and no regular expression ({error}).") from error
     found = [index for index, name in enumerate(names) if text and pattern.search(name)]
     if not found:

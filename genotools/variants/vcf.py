@@ -13,18 +13,18 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from genotools.errors import DataError
+from genotools.data.unpacking import GZIP_MAGIC, MAX_LINE
+from genotools.errors import MAX_FAULTS, DataError
 from genotools.extras import require
 
 __all__ = ["Variant", "count_variants", "parse_record", "read_records", "read_variants"]
 
 COLUMNS = ("CHROM", "POS", "ID", "REF", "ALT")
-_GZIP_MAGIC = b"\x1f\x8b"
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
-_MAX_FAULTS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +134,7 @@ def count_variants(path: Path | str) -> int:
         fault = _fault(fields)
         if fault:
             faults.append(f"line {number}: {fault}")
-            if len(faults) >= _MAX_FAULTS:
+            if len(faults) >= MAX_FAULTS:
                 break
         else:
             n_variants += fields[4].count(",") + 1
@@ -184,18 +184,20 @@ def _open(path: Path | str) -> Iterator[Iterable[str]]:
     """Open a VCF as lines with the ends they have; compression is told by the first bytes, not the name."""
     if str(path) == "-":
         buffered = io.BufferedReader(cast("io.RawIOBase", sys.stdin.buffer))
-        yield _as_text(buffered, "standard input")
+        text = _as_text(buffered, "standard input")
+        yield _lines(text, "standard input")
         buffered.detach()  # or standard input would be closed with it
         return
     with Path(path).open("rb") as file:
         if _is_bcf(file):
             yield _bcf_lines(Path(path))
         else:
-            yield _as_text(file, str(path))
+            text = _as_text(file, str(path))
+            yield _lines(text, str(path))
 
 
 def _is_bcf(file: "io.BufferedReader[Any]") -> bool:
-    if file.peek(2)[:2] != _GZIP_MAGIC:
+    if file.peek(2)[:2] != GZIP_MAGIC:
         return False
     try:
         return gzip.GzipFile(fileobj=file).read(3) == b"BCF"
@@ -213,16 +215,26 @@ def _bcf_lines(path: Path) -> Iterator[str]:
             yield from str(file.header).splitlines(keepends=True)
             for record in file:
                 yield str(record)
-    except ValueError as error:
+    except (ValueError, LookupError, MemoryError, OSError, OverflowError, RuntimeError) as error:
         raise DataError(f"{path}: the BCF file is damaged or cut off ({error}).") from error
 
 
 def _as_text(file: "io.BufferedReader[Any]", name: str) -> io.TextIOWrapper:
     binary: io.BufferedReader[Any] = file  # gzip or not
-    if file.peek(2)[:2] == _GZIP_MAGIC:
+    if file.peek(2)[:2] == GZIP_MAGIC:
         binary = io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=file)))
         if binary.peek(3)[:3] == b"BCF":
             raise DataError(
                 f"{name}: this is BCF, which is read from a file. Or pipe VCF: bcftools view IN.bcf | ..."
             )
     return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="\n")
+
+
+def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
+    """Yield lines with their ends; raises DataError where one has more than 64 M characters."""
+    for number, line in enumerate(iter(partial(text.readline, MAX_LINE), ""), start=1):
+        if len(line) == MAX_LINE:
+            raise DataError(
+                f"{name}, line {number}: more than {MAX_LINE:,} characters; this is no text of lines."
+            )
+        yield line

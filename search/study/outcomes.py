@@ -58,7 +58,7 @@ def read_training(folder: Path) -> TrainingOutcome:
             seconds=float(document["seconds"]),
             digest=document.get("genotype_digest"),
         )
-    except (AssertionError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (AssertionError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: not the result of a training ({error!r}). Remove the folder.") from error
 
 

@@ -45,6 +45,7 @@ MAX_BYTES = 1 << 20
 NAME = r"^[a-z0-9][a-z0-9._-]{0,39}$"
 
 Count = Annotated[StrictInt, Field(ge=1, le=1_000_000_000)]
+Runs = Annotated[StrictInt, Field(ge=1, le=10_000)]
 Whole = Annotated[StrictInt, Field(ge=0, le=1_000_000_000)]
 Rate = Annotated[StrictFloat | StrictInt, Field(ge=0, le=1e6)]
 Text = Annotated[StrictStr, Field(min_length=1, max_length=1000)]
@@ -132,8 +133,8 @@ class Protocol(_Table):
     version: Literal[1]
     title: Text = "Study"
     seed: Annotated[StrictInt, Field(ge=0, lt=2**63)] = 0
-    searches: Count = 4
-    evaluations: Count = 4
+    searches: Runs = 4
+    evaluations: Runs = 4
     metric: Text = "auto"
     reference: Name = "random"
     macro: Text = "paper"
@@ -191,7 +192,7 @@ class Protocol(_Table):
 
 def genotype_name(text: str) -> str:
     """Return the name in the study of a genotype that is given as ``text``: a file's stem, or a zoo name."""
-    stem = Path(text).name.removesuffix(".json").removesuffix(".genotype")
+    stem = Path(text).name.removesuffix(".json").removesuffix(".genotype").lstrip(".")
     return (
         "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in stem.lower())
         or "genotype"
@@ -228,7 +229,7 @@ def load_protocol(text: str) -> Protocol:
         document = tomllib.loads(path.read_bytes().decode("utf-8"))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of a number with thousands of digits
         raise DataError(f"{path}: not TOML: {error}.") from error
     return protocol_from_document(document, where=str(path))
 

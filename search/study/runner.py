@@ -16,7 +16,7 @@ Whether a task is done is told by its own folder alone, so a study that was kill
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -36,7 +36,7 @@ from genotools.search.study.setup import StudyInputs, check_inputs
 from genotools.search.study.steps import TaskJob, TaskRunner, is_current
 from genotools.search.study.tasks import Phase, Task, plan_tasks
 
-__all__ = ["Ending", "TaskEnd", "check_free", "run_study"]
+__all__ = ["Ending", "TaskEnd", "check_free", "check_same_study", "run_study"]
 
 STUDY_FORMAT, VERSION = "genotools/study-folder", 1
 LOCK = ".lock"
@@ -220,10 +220,7 @@ def _describe(inputs: StudyInputs, digest: str) -> None:
     document = json.loads(json.dumps(document))
     path = inputs.folder / "study.json"
     if path.exists():
-        before = read_json(path)
-        faults = _differences(before, document, "")
-        if faults:
-            raise DataError.from_faults(f"{path} (a study is resumed as it was started)", faults)
+        check_same_study(path, document)
     for phase in Phase:
         (inputs.folder / phase).mkdir(exist_ok=True)
     write_json(inputs.folder / "macro.json", inputs.macro.to_document())
@@ -233,6 +230,12 @@ def _describe(inputs: StudyInputs, digest: str) -> None:
     for name, genotype in inputs.genotypes.items():
         genotype.save(inputs.folder / "genotypes" / f"{name}.json", force=True)
     write_json(path, document)
+
+
+def check_same_study(path: Path, document: Mapping[str, object]) -> None:
+    """Raise DataError, naming what differs, where ``study.json`` is damaged or not of the study in ``document``."""
+    if faults := _differences(read_json(path), document, ""):
+        raise DataError.from_faults(f"{path} (a study is resumed as it was started)", faults)
 
 
 def _differences(before: object, now: object, key: str) -> list[str]:
