@@ -39,7 +39,7 @@ def graph_faults(model: bytes) -> list[str]:
     DataError
         If the bytes are no protobuf.
     """
-    faults = []
+    faults: list[str] = []
     for number, value in _fields(memoryview(model)):
         if number == GRAPH:
             faults += _of_graph(value, 0)

@@ -15,7 +15,7 @@ from genotools.genotype.documents import genotype_from_document, space_from_docu
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.space import SearchSpace
 from genotools.search.alpha_course import ALPHAS_FILE, AlphaRecord, read_alphas
-from genotools.search.event_values import as_list, as_number, as_numbers, as_object, as_whole
+from genotools.search.event_values import as_list, as_number, as_numbers, as_object, as_seconds, as_whole
 from genotools.search.folder import RUN_FORMAT, VERSION
 from genotools.search.journal import Journal
 from genotools.search.objectives import Objective
@@ -200,7 +200,7 @@ def _sampling_run(folder: Path, config: Mapping[str, Any], result: Mapping[str, 
         if event["event"] == "ended":
             trial = _trial(event, space, len(objectives), place)
             trials[trial.number] = trial
-            elapsed = max(elapsed, as_number(event.get("elapsed", 0.0), "elapsed", place))
+            elapsed = max(elapsed, as_seconds(event.get("elapsed", 0.0), "elapsed", place))
     return SamplingRun(
         path=folder,
         config=config,
@@ -267,6 +267,7 @@ def _found(event: Mapping[str, Any], space: SearchSpace | None, place: str) -> F
 
 def _epoch(event: Mapping[str, Any], found: Found, place: str) -> Epoch:
     losses = as_object(event.get("losses"), f"{place}: losses")
+    as_seconds(losses.get("seconds") or 0.0, "losses.seconds", place)
     return Epoch(
         stage=found.stage,
         epoch=found.epoch,
@@ -287,5 +288,5 @@ def _round(event: Mapping[str, Any], place: str) -> Round:
         n_live=as_numbers(event.get("n_live"), "n_live", place),
         losses=as_numbers(event.get("losses"), "losses", place),
         n_steps=as_whole(event.get("n_steps"), "n_steps", place),
-        seconds=as_number(event.get("seconds"), "seconds", place, least=0),
+        seconds=as_seconds(event.get("seconds"), "seconds", place),
     )

@@ -1,15 +1,13 @@
 """Values of journals and settings, which may be damaged: checked where they are read, and nowhere later."""
 
-from collections.abc import Mapping
+import sys
 from typing import Any
 
 from genotools.errors import DataError
 
-__all__ = ["MAX_NUMBER", "as_list", "as_number", "as_numbers", "as_object", "as_whole"]
+__all__ = ["as_list", "as_number", "as_numbers", "as_object", "as_seconds", "as_whole"]
 
-MAX_NUMBER = 1e100
-"""Largest size of a number: sums and squares of such are finite."""
-
+MAX_NUMBER = sys.float_info.max
 MAX_WHOLE = 10**12
 
 
@@ -29,15 +27,20 @@ def as_list(value: object, name: str, where: str) -> list[Any]:
     return value
 
 
-def as_number(value: object, name: str, where: str, *, least: float = -MAX_NUMBER) -> float:
-    """Return a number from ``least`` to ``MAX_NUMBER``; raises DataError if it is none."""
+def as_number(
+    value: object, name: str, where: str, *, least: float = -MAX_NUMBER, most: float = MAX_NUMBER
+) -> float:
+    """Return a finite number from ``least`` to ``most``; raises DataError if it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DataError(f"{where}: {name} is {str(value)[:60]!r}, a number is expected.")
-    if not least <= value <= MAX_NUMBER:  # NaN is not, either
-        raise DataError(
-            f"{where}: {name} is {str(value)[:60]}, from {least:g} to {MAX_NUMBER:g} is possible."
-        )
+    if not least <= value <= most:  # NaN is not, either
+        raise DataError(f"{where}: {name} is {str(value)[:60]}, {least:g} to {most:g} is possible.")
     return float(value)
+
+
+def as_seconds(value: object, name: str, where: str) -> float:
+    """Return a time; raises DataError if it is none."""
+    return as_number(value, name, where, least=0, most=MAX_WHOLE)
 
 
 def as_whole(value: object, name: str, where: str, *, least: int = 0, most: int = MAX_WHOLE) -> int:
@@ -51,5 +54,4 @@ def as_whole(value: object, name: str, where: str, *, least: int = 0, most: int 
 
 def as_numbers(values: object, name: str, where: str) -> dict[str, float]:
     """Return a JSON object of numbers; raises DataError if it is none."""
-    found: Mapping[str, object] = as_object(values, where)
-    return {key: as_number(value, f"{name}.{key}", where) for key, value in found.items()}
+    return {key: as_number(value, f"{name}.{key}", where) for key, value in as_object(values, where).items()}

@@ -9,7 +9,7 @@ from genotools.errors import DataError
 from genotools.genotype.documents import genotype_from_document, genotype_to_document
 from genotools.genotype.space import SearchSpace
 from genotools.search.evaluation import Outcome
-from genotools.search.event_values import as_list, as_number, as_numbers, as_object, as_whole
+from genotools.search.event_values import as_list, as_number, as_numbers, as_object, as_seconds, as_whole
 from genotools.search.journal import Journal
 from genotools.search.objectives import Objective
 from genotools.search.trial import Status, Trial
@@ -67,7 +67,7 @@ def read_trials(journal: Journal, space: SearchSpace | None = None) -> tuple[dic
         if trial.number in trials:
             raise DataError(f"{journal.path}: trial {trial.number} has ended twice.")
         trials[trial.number] = trial
-        elapsed = max(elapsed, as_number(event.get("elapsed", 0.0), "elapsed", str(journal.path)))
+        elapsed = max(elapsed, as_seconds(event.get("elapsed", 0.0), "elapsed", str(journal.path)))
     return trials, elapsed
 
 
@@ -89,7 +89,7 @@ def trial_from_event(event: Mapping[str, Any], space: SearchSpace | None, *, whe
         status=status,
         scores=None if scores is None else _scores(scores, where),
         metrics=None if metrics is None else as_numbers(metrics, "metrics", where),
-        seconds=None if seconds is None else as_number(seconds, "seconds", where, least=0),
+        seconds=None if seconds is None else as_seconds(seconds, "seconds", where),
         error=None if error is None else str(error),
         budget_epochs=None if epochs is None else as_whole(epochs, "budget_epochs", where, least=1),
         continues=None if continues is None else as_whole(continues, "continues", where),

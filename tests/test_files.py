@@ -133,6 +133,7 @@ BAD_JSON = {
     "NaN": ('{"a": NaN}', "NaN is not JSON"),
     "infinity": ('{"a": -Infinity}', "-Infinity is not JSON"),
     "infinite float": ('{"a": -1e999}', "the number -1e999 is too large"),
+    "an integer beyond floats": ("9" * 301, f"the number {'9' * 60} is too large"),
     "huge integer": ("9" * 5000, f"the number {'9' * 60} is too large"),
     "duplicate keys": ('{"a": {"b": 1, "c": 2, "b": 3}}', "key 'b' appears twice in one object"),
     "a million levels": ("[" * 1_000_000 + "]" * 1_000_000, "nested 1,000,000 levels deep, at most 64"),

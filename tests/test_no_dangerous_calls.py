@@ -94,16 +94,17 @@ def dangers(source: str, module: str) -> list[str]:
     """Return what is dangerous in a source, each with its line."""
     tree = ast.parse(source)
     names = _imported_names(tree)
-    found = []
+    found: list[tuple[int, str, str]] = []
     for node in ast.walk(tree):
+        line = getattr(node, "lineno", 0)
         for name in _meant(node, names):
-            found += [(node, name, why) for key, why in FORBIDDEN.items() if _is_below(name, key)]
+            found += [(line, name, why) for key, why in FORBIDDEN.items() if _is_below(name, key)]
         if isinstance(node, ast.Call):
-            found += [(node, ast.unparse(node), why) for why in _wrong_call(node, names, module)]
+            found += [(line, ast.unparse(node), why) for why in _wrong_call(node, names, module)]
     allowed = {name for allowed_in, name in ALLOWED if allowed_in == module}
     return [
-        f"{module}, line {node.lineno}: {name}: {why}"
-        for node, name, why in found
+        f"{module}, line {line}: {name}: {why}"
+        for line, name, why in found
         if not any(_is_below(name, key) for key in allowed)
     ]
 

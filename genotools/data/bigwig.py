@@ -7,7 +7,7 @@ Reference: Kent et al., BigWig and BigBed: enabling browsing of large distribute
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -171,14 +171,19 @@ class BigWig:
             first, last = items["first_contig"], items["last_contig"]
             begins_before = (first < contig) | ((first == contig) & (items["start"] < end))
             ends_behind = (last > contig) | ((last == contig) & (items["end"] > start))
-            return items[begins_before & ends_behind]
+            chosen: NDArray[Any] = items[begins_before & ends_behind]
+            return chosen
 
         leaf = (*_SPAN, ("size", "u8"))
         for items in self._leaves(self._index + INDEX_HEADER_BYTES, leaf, _SPAN, touching):
             yield from zip(items["offset"].tolist(), items["size"].tolist(), strict=True)
 
     def _leaves(
-        self, root: int, leaf: tuple[Any, ...], inner: tuple[Any, ...], wanted: Any
+        self,
+        root: int,
+        leaf: tuple[Any, ...],
+        inner: tuple[Any, ...],
+        wanted: Callable[[NDArray[Any]], NDArray[Any]],
     ) -> Iterator[NDArray[Any]]:
         """Yield the wanted items of the leaves of a tree, in order."""
         places, bytes_left = [(root, 0)], 2 * self._size

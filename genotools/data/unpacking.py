@@ -55,8 +55,8 @@ class _Unpacked(io.RawIOBase):
         self._n_bytes += n
         if self._most is not None and self._n_bytes > self._most:
             raise DataError(
-                f"{self._path}: the gzip file unpacks into more than {MAX_RATIO} times its size, as files do that are "
-                "made to fill a memory. If you trust it, unpack it with gunzip first."
+                f"{self._path}: the gzip file unpacks into more than {MAX_RATIO} times its size, as files do that "
+                "are made to fill a memory. If you trust it, unpack it with gunzip first."
             )
         return n
 

@@ -37,7 +37,7 @@ def _read_store(path: Path) -> object:
 def _one_hot(*, row_axis: int) -> NDArray[np.uint8]:
     """Return eight windows of 1000 bp, rows first ``(8, 4, 1000)`` or last ``(1000, 4, 8)``."""
     bases = np.random.default_rng(2).integers(0, 4, size=(8, 1000))
-    one_hot = (bases[:, None, :] == np.arange(4)[None, :, None]).astype(np.uint8)
+    one_hot: NDArray[np.uint8] = (bases[:, None, :] == np.arange(4)[None, :, None]).astype(np.uint8)
     return one_hot if row_axis == 0 else one_hot.transpose(2, 1, 0)
 
 

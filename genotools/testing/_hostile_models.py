@@ -10,6 +10,7 @@ from genotools.genotype import GENOME_NAS, Layer, Macro, Task
 from genotools.testing._hostile_arrays import LENGTH_BP, write_small_store
 from genotools.testing._hostile_documents import NAMES, sampled
 from genotools.testing._hostile_reader import Reader
+from genotools.testing._hostile_runs import an_epoch
 
 if TYPE_CHECKING:
     from genotools.nn import GenomeNet
@@ -58,21 +59,11 @@ def _write_checkpoint(path: Path) -> None:
     import torch
 
     from genotools.training.checkpoint import Checkpoint, save_checkpoint
-    from genotools.training.history import EpochRecord
     from genotools.training.meter import Meter
 
-    numbers = {"n_steps": 2, "lr": 0.1, "recurrent_lr": 1.0, "train_loss": 0.7, "train_slowness": 0.0}
-    record = EpochRecord(
-        epoch=1,
-        **numbers,
-        valid_loss=0.6,
-        valid={"auroc": 0.5},
-        is_best=True,
-        seconds=1.0,  # type: ignore[arg-type]
-    )
     tensors = {f"meter/{name}": tensor for name, tensor in Meter(torch.device("cpu")).state().items()}
     tensors["network/weight"] = torch.arange(3.0)
-    checkpoint = Checkpoint(identity={"seed": 1}, epoch=1, step=2, history=(record,), tensors=tensors)
+    checkpoint = Checkpoint(identity={"seed": 1}, epoch=1, step=2, history=(an_epoch(),), tensors=tensors)
     path.unlink(missing_ok=True)
     save_checkpoint(path, checkpoint)
 

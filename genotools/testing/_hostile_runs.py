@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest import mock
 
 from genotools.errors import MissingExtraError
@@ -13,7 +14,10 @@ from genotools.genotype import GENOME_NAS, Macro
 from genotools.testing._hostile_documents import NAMES
 from genotools.testing._hostile_reader import Reader, as_document, folder_of
 
-__all__ = ["READERS"]
+if TYPE_CHECKING:
+    from genotools.training.history import EpochRecord
+
+__all__ = ["READERS", "an_epoch"]
 
 N_TRIALS = 6
 SETTINGS: Mapping[str, Mapping[str, object]] = {
@@ -101,10 +105,11 @@ def _warm_start(kind: str, name: str, path: Path) -> object:
     return genotypes_of_run(_with(path, kind, name), 3, GENOME_NAS)
 
 
-def _write_history(path: Path) -> None:
-    from genotools.training.history import EpochRecord, write_history
+def an_epoch() -> "EpochRecord":
+    """Return the record of an epoch."""
+    from genotools.training.history import EpochRecord
 
-    record = EpochRecord(
+    return EpochRecord(
         epoch=1,
         n_steps=2,
         lr=0.1,
@@ -116,7 +121,12 @@ def _write_history(path: Path) -> None:
         is_best=True,
         seconds=1.0,
     )
-    write_history(path, [record])
+
+
+def _write_history(path: Path) -> None:
+    from genotools.training.history import write_history
+
+    write_history(path, [an_epoch()])
 
 
 def _read_history(path: Path) -> object:
@@ -166,10 +176,10 @@ def _study() -> dict[str, object]:
     return {"format": "genotools/study-folder", "version": 1, "data": {"digest": "0"}, "genotypes": {}}
 
 
-def _read_study(path: Path) -> object:
+def _read_study(path: Path) -> None:
     from genotools.search.study.runner import check_same_study
 
-    return check_same_study(path, _study())
+    check_same_study(path, _study())
 
 
 _REPORT = ("search._report_page", "search.trial_events", "search.journal")

@@ -82,7 +82,7 @@ def _onnx(data: bytes, rng: np.random.Generator) -> bytes:
     entry = model.metadata_props[int(rng.integers(len(model.metadata_props)))]
     value = _changed_text(entry.value, rng)
     entry.value = value if isinstance(value, str) else json.dumps(value)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def _hdf5(data: bytes, rng: np.random.Generator) -> bytes:

@@ -122,7 +122,8 @@ def _read_answer(path: Path) -> object:
     address, answers = _answers()
     answers[0] = data
     target = path.with_name(f"{path.name}.fetched")
-    return download(address, target, max_bytes=1000)
+    download(address, target, max_bytes=1000)
+    return target.read_bytes()
 
 
 def _card() -> Callable[[Path], None]:

@@ -10,6 +10,8 @@ from genotools.errors import DataError
 
 __all__ = ["read_features", "select_features"]
 
+MAX_PART = 1000
+"""Characters of a line in a list of outputs."""
 _RANGE = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 _INDEX = re.compile(r"[0-9]{1,9}")
 
@@ -68,11 +70,11 @@ def _pattern_matches(names: Sequence[str], text: str) -> list[int]:
         with warnings.catch_warnings(action="ignore"):  # about sets that may mean something else one day
             pattern = re.compile(text)
     except (re.error, OverflowError, RecursionError) as error:
-        raise DataError(f"{text!r} is no output's name and no regular expression ({error}).") from error
+        raise DataError(f"{text[:60]!r} is no output's name and no regular expression ({error}).") from error
     found = [index for index, name in enumerate(names) if text and pattern.search(name)]
     if not found:
         near = difflib.get_close_matches(text, names, n=3, cutoff=0.4) or list(names[:5])
-        raise DataError(f"{text!r} matches no output. Names like it: {', '.join(near)}.")
+        raise DataError(f"{text[:60]!r} matches no output. Names like it: {', '.join(near)}.")
     return found
 
 
@@ -91,6 +93,11 @@ def read_features(text: str | None) -> str | list[str] | None:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a readable list of outputs ({error}).") from error
+    for number, line in enumerate(lines, start=1):
+        if len(line) > MAX_PART:
+            raise DataError(
+                f"{path}: line {number}: {len(line):,} characters, a name or a pattern has at most {MAX_PART:,}."
+            )
     chosen = [line for line in lines if line and not line.startswith("#")]
     if not chosen:
         raise DataError(f"{path}: no output is named in it.")
