@@ -10,7 +10,9 @@ instrumented.
 """
 
 import argparse
+import atexit
 import importlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +26,8 @@ with atheris.instrument_imports(include=["genotools", "pyfaidx"]):
     from genotools.testing.hostile import OURS, READERS, Reader, with_another_value
 
 MAX_BYTES = 1 << 20
+HDF5 = (".h5", ".mat")
+"""Files of which the valid one is changed: HDF5 itself does not survive to write into a damaged one."""
 
 SEED = """
 import sys
@@ -59,7 +63,9 @@ def main() -> None:
 def run(reader: Reader, corpus: Path, seconds: int) -> None:
     """Start libFuzzer on one reader."""
     folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / f"input{reader.suffix}"
+    whole = (corpus / f"valid{reader.suffix}").read_bytes()
 
     def once(data: bytes) -> None:
         path.write_bytes(data)
@@ -70,9 +76,10 @@ def run(reader: Reader, corpus: Path, seconds: int) -> None:
         """Change a value of the file half of the time, where it has such, else bytes as libFuzzer likes."""
         changed = None
         if seed % 2:
-            changed = with_another_value(data, reader.suffix, np.random.default_rng(seed))
+            base = whole if reader.suffix in HDF5 else data
+            changed = with_another_value(base, reader.suffix, np.random.default_rng(seed))
         if changed is None or len(changed) > max_size:
-            return bytes(atheris.Mutate(data, len(data) if len(data) == max_size else max_size))
+            return bytes(atheris.Mutate(data, max_size))
         return changed
 
     options = [

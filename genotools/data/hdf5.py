@@ -30,7 +30,7 @@ MAX_CHUNK_BYTES = 1 << 30
 """Largest chunk that is decompressed at once."""
 
 MAX_RATIO = 500
-"""How often the size of its file a compressed dataset may have: one-hot windows of doubles come to some sixty."""
+"""How often the size of its file a compressed dataset may have: one-hot windows of doubles come to some twenty."""
 
 FREE_BYTES = 1 << 26
 """So much may any dataset have."""

@@ -1,6 +1,5 @@
 """Readers of models: weights, checkpoints, exported files, and the states of supernets."""
 
-import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 from genotools.genotype import GENOME_NAS, Layer, Macro, Task
 from genotools.testing._hostile_arrays import LENGTH_BP, write_small_store
 from genotools.testing._hostile_documents import NAMES, sampled
-from genotools.testing._hostile_reader import Reader
+from genotools.testing._hostile_reader import Reader, scratch_folder
 from genotools.testing._hostile_runs import an_epoch
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def _network() -> "GenomeNet":
 
 @cache
 def _store_path() -> Path:
-    path = Path(tempfile.mkdtemp(prefix="genotools-hostile-")) / "store.h5"
+    path = scratch_folder() / "store.h5"
     write_small_store(path)
     return path
 
@@ -83,9 +82,9 @@ def _read_checkpoint(path: Path) -> object:
 def _onnx() -> bytes:
     from genotools.export import export_onnx
 
-    with tempfile.TemporaryDirectory(prefix="genotools-hostile-") as folder:
-        export_onnx(_network(), Path(folder) / "model.onnx")
-        return (Path(folder) / "model.onnx").read_bytes()
+    path = scratch_folder() / "model.onnx"
+    export_onnx(_network(), path)
+    return path.read_bytes()
 
 
 def _write_onnx(path: Path) -> None:

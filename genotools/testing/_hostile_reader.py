@@ -1,12 +1,24 @@
 """A way into the program, with a valid file to damage; the lists of them are in the modules beside."""
 
+import atexit
 import gzip
 import json
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Reader", "as_bytes", "as_document", "as_gzip", "as_text", "folder_of", "write_once"]
+__all__ = [
+    "Reader",
+    "as_bytes",
+    "as_document",
+    "as_gzip",
+    "as_text",
+    "folder_of",
+    "scratch_folder",
+    "write_once",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,13 @@ def as_gzip(text: str) -> Callable[[Path], None]:
 def as_document(value: Callable[[], object]) -> Callable[[Path], None]:
     """Return what writes JSON."""
     return as_bytes(lambda: json.dumps(value()).encode("utf-8"))
+
+
+def scratch_folder() -> Path:
+    """Return an empty folder that goes with this process."""
+    folder = Path(tempfile.mkdtemp(prefix="genotools-hostile-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def folder_of(path: Path) -> Path:

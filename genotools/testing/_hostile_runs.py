@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from unittest import mock
 from genotools.errors import MissingExtraError
 from genotools.genotype import GENOME_NAS, Macro
 from genotools.testing._hostile_documents import NAMES
-from genotools.testing._hostile_reader import Reader, as_document, folder_of
+from genotools.testing._hostile_reader import Reader, as_document, folder_of, scratch_folder
 
 if TYPE_CHECKING:
     from genotools.training.history import EpochRecord
@@ -52,7 +51,7 @@ def _made(kind: str) -> Path:
     """Return a valid run folder; it is copied before anything in it is damaged."""
     from genotools.testing.reports import make_genotypes, make_one_shot_run, make_run
 
-    folder = Path(tempfile.mkdtemp(prefix="genotools-hostile-")) / "run"
+    folder = scratch_folder() / "run"
     if kind == "one-shot":
         return make_one_shot_run(folder, make_genotypes(2), stages=[1, 2])
     if kind == "sampling":
