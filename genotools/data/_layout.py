@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.data.hdf5 import HDF5_ERRORS, foreign_parts, texts_of
+from genotools.data.hdf5 import HDF5_ERRORS, foreign_parts, open_hdf5, texts_of
 from genotools.data.label_layout import LabelLayout
 from genotools.errors import DataError
 from genotools.files import parse_json
@@ -85,7 +85,7 @@ def bytes_for_bases(length: int) -> int:
 def read_contents(path: Path) -> Contents:
     """Read and check a store; see :meth:`genotools.data.store.SequenceStore.open`."""
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             _check_kind(path, file)
             faults = foreign_parts(file) or _structural_faults(file)
             if faults:

@@ -5,6 +5,8 @@ zeros for what was never written. Neither is needed in a file that is one whole.
 """
 
 import math
+import mmap
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import h5py
 
 from genotools.errors import DataError
 
-__all__ = ["HDF5_ERRORS", "MAX_CHUNK_BYTES", "MAX_RATIO", "foreign_parts", "texts_of"]
+__all__ = ["HDF5_ERRORS", "MAX_CHUNK_BYTES", "MAX_RATIO", "foreign_parts", "open_hdf5", "texts_of"]
 
 HDF5_ERRORS: tuple[type[Exception], ...] = (
     AttributeError,
@@ -37,6 +39,51 @@ FREE_BYTES = 1 << 26
 
 MAX_TEXT_BYTES = 1 << 26
 """What all texts of a dataset may have together; several of them may share their bytes in the file."""
+
+
+HEAP_MAGIC = b"GCOL\x01"
+SCANNED_BYTES = 1 << 26
+"""Of a file, from its beginning, in which heaps are looked at."""
+MAX_HEAP_OBJECTS = SCANNED_BYTES // 16
+
+
+def open_hdf5(path: Path) -> h5py.File:
+    """Open a file for reading, once its heaps are found to be of a kind that HDF5 gets to the end of.
+
+    Texts of any length lie in heaps, object after object. HDF5 2.0 steps from one to the next by their sizes, and
+    stays for ever at a free one of no size: the commonest thing that a damaged byte does to a store.
+
+    Raises
+    ------
+    DataError
+        If there is such a heap within the first 64 MB.
+    OSError
+        If the file cannot be read or is not HDF5.
+    """
+    with path.open("rb") as file:
+        size = min(os.fstat(file.fileno()).st_size, SCANNED_BYTES)
+        if size:
+            with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
+                if not _heaps_end(data):
+                    raise DataError(f"{path}: the HDF5 file is damaged (a heap of texts without end).")
+    return h5py.File(path, "r")
+
+
+def _heaps_end(data: mmap.mmap) -> bool:
+    """Return whether every heap in ``data`` ends; reference: HDF5 File Format Specification, III.E."""
+    n_left, place = MAX_HEAP_OBJECTS, data.find(HEAP_MAGIC)
+    while place >= 0:
+        end = min(place + int.from_bytes(data[place + 8 : place + 12], "little"), len(data))
+        here = place + 16
+        while here + 16 <= end:
+            index = int.from_bytes(data[here : here + 2], "little")
+            n_bytes = int.from_bytes(data[here + 8 : here + 12], "little")
+            n_left -= 1
+            if n_left < 0 or (index == 0 and n_bytes < 16):  # a free one counts its own head
+                return False
+            here += n_bytes if index == 0 else 16 + -(-n_bytes // 8) * 8
+        place = data.find(HEAP_MAGIC, place + 1)
+    return True
 
 
 def foreign_parts(file: h5py.File, *, may_be_sparse: bool = False) -> list[str]:

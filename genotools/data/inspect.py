@@ -17,7 +17,7 @@ from genotools.data._layout import SPLITS, is_store
 from genotools.data.bed import read_bed, read_text
 from genotools.data.encoding import decode
 from genotools.data.from_deepsea import channel_order_of, is_doubled
-from genotools.data.hdf5 import HDF5_ERRORS
+from genotools.data.hdf5 import HDF5_ERRORS, open_hdf5
 from genotools.data.mat import open_mat
 from genotools.data.mat5 import is_mat5, scan
 from genotools.data.signal import bigwig_contents, is_bigwig
@@ -111,7 +111,7 @@ def inspect_file(path: Path | str) -> FileReport:
 
 
 def _hdf5(path: Path) -> FileReport:
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         if not is_store(file):
             return _mat(path) or _other_hdf5(path, file)
     with SequenceStore.open(path) as store:
@@ -191,17 +191,22 @@ def _other_hdf5(path: Path, file: h5py.File) -> FileReport:
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
             layout = "contiguous" if item.chunks is None else f"chunks {item.chunks} {item.compression or ''}"
-            parts.append((name, str(item.shape), str(item.dtype), layout.strip()))
+            parts.append((_shown(name), str(item.shape), str(item.dtype), layout.strip()))
 
     file.visititems(visit)
     return FileReport(
         path=path,
         kind="hdf5",
         title=f"HDF5 file with {len(parts)} datasets, not a sequence store",
-        facts={name: str(value)[:200] for name, value in file.attrs.items()},
+        facts={_shown(name): str(value)[:200] for name, value in file.attrs.items()},
         columns=("dataset", "shape", "dtype", "layout"),
         parts=tuple(parts),
     )
+
+
+def _shown(name: str | bytes) -> str:
+    """Return a name in an HDF5 file, which is bytes where it is no text."""
+    return name.decode("utf-8", errors="replace") if isinstance(name, bytes) else name
 
 
 def _npy(path: Path) -> FileReport:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genotools.data.encoding import UNKNOWN
-from genotools.data.hdf5 import HDF5_ERRORS, MAX_CHUNK_BYTES, foreign_parts
+from genotools.data.hdf5 import HDF5_ERRORS, MAX_CHUNK_BYTES, foreign_parts, open_hdf5
 from genotools.data.mat5 import Mat5Array, columns, is_mat5, scan
 from genotools.errors import DataError
 
@@ -115,7 +115,7 @@ class _Mat73:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = h5py.File(path, "r")
+            self._file = open_hdf5(path)
             if faults := foreign_parts(self._file, may_be_sparse=True):
                 self._file.close()
                 raise DataError.from_faults(path, faults)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import genotools
-from genotools.data.hdf5 import HDF5_ERRORS, foreign_parts, texts_of
+from genotools.data.hdf5 import HDF5_ERRORS, foreign_parts, open_hdf5, texts_of
 from genotools.data.strands import Strands
 from genotools.errors import DataError
 from genotools.files import check_output, replacing
@@ -148,7 +148,7 @@ def read_background(path: Path | str) -> Background:
     """
     path = Path(path)
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             if file.attrs.get("format") != FORMAT:
                 raise DataError(f"{path}: no background (made by `genotools variants background`).")
             if file.attrs.get("version") != VERSION:

@@ -164,6 +164,16 @@ def test_hdf5_files_whose_tables_are_damaged_are_told(tmp_path: Path) -> None:
         inspect_file(path)
 
 
+def test_names_in_hdf5_files_that_are_no_text_are_shown_as_well_as_may_be(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file["numbers"], file.attrs["note"] = np.arange(6.0), "x"
+    path.write_bytes(path.read_bytes().replace(b"numbers", b"n\xffmbers").replace(b"note", b"n\xffte"))
+    report = json.loads(json.dumps(inspect_file(path).to_json()))
+    assert report["facts"] == {"n\ufffdte": "x"}
+    assert [part["dataset"] for part in report["parts"]] == ["n\ufffdmbers"]
+
+
 @pytest.fixture
 def genome(tmp_path: Path) -> Path:
     path = tmp_path / "g.fa"

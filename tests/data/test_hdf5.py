@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from genotools.data.from_deepsea import from_deepsea
-from genotools.data.hdf5 import foreign_parts, texts_of
+from genotools.data.hdf5 import foreign_parts, open_hdf5, texts_of
+from genotools.data.inspect import inspect_file
 from genotools.data.store import SequenceStore
 from genotools.data.write import write_store
 from genotools.errors import DataError
@@ -123,6 +124,33 @@ def test_a_soft_link_is_refused_since_it_may_lead_to_one_that_leaves_the_file(
         file["x"] = h5py.SoftLink("/group/outside")
         assert np.array_equal(file["x"][()], SECRET)
         assert foreign_parts(file) == ["'x' is a link to another place; copy what it needs there"]
+
+
+def test_a_heap_in_which_hdf5_goes_on_for_ever_is_refused(tmp_path: Path) -> None:
+    """Its free object has no size: h5py never came back from reading an attribute."""
+    path = tmp_path / "s.h5"
+    codes, splits = np.zeros((3, 8), dtype=np.uint8), np.zeros(3, dtype=np.int64)
+    write_store(path, codes=codes, labels=codes, names="abcdefgh", splits=splits, provenance={})
+    whole = path.read_bytes()
+    place = whole.find(b"GCOL\x01")
+    with open_hdf5(path) as file:
+        assert file.attrs["format"] == "genotools/store"
+    for damage in (b"\0" * 16, b"\0" * 8 + b"\x0f" + b"\0" * 7):
+        path.write_bytes(whole[: place + 16] + damage + whole[place + 32 :])
+        readers: list[Callable[[Path], object]] = [SequenceStore.open, read_background, inspect_file]
+        for read in readers:
+            with pytest.raises(
+                DataError, match=r"s\.h5: the HDF5 file is damaged \(a heap of texts without end\)"
+            ):
+                read(path)
+
+
+def test_heaps_in_heaps_are_not_walked_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genotools.data.hdf5.MAX_HEAP_OBJECTS", 100)
+    path = tmp_path / "x.h5"
+    path.write_bytes((b"GCOL\x01\0\0\0" + (4096).to_bytes(8, "little") + b"\x01" + b"\0" * 15) * 200)
+    with pytest.raises(DataError, match="a heap of texts without end"):
+        open_hdf5(path)
 
 
 def test_texts_that_share_their_bytes_are_counted_each(
