@@ -35,6 +35,8 @@ class Journal:
         """Return what :meth:`read` does, each event with its file and line for errors."""
         if not self.path.exists():
             return []
+        if not self.path.is_file():  # a device or a pipe need not end
+            raise DataError(f"{self.path}: not an ordinary file.")
         *lines, _ = self.path.read_bytes().split(b"\n")  # what has no newline behind it was cut off
         return [_parsed(line, f"{self.path}, line {number}") for number, line in enumerate(lines, start=1)]
 

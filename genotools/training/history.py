@@ -113,6 +113,8 @@ def read_history(path: Path | str) -> list[EpochRecord]:
         If the file is missing, or a complete line is no record; names the line.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # a device or a pipe need not end
+        raise DataError(f"{path}: not an ordinary file.")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

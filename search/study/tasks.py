@@ -56,9 +56,9 @@ class Task:
 def plan_tasks(protocol: Protocol) -> list[Task]:
     """Return all tasks, each after those that it waits for.
 
-    Phases go one after another, and seeds before entrants: what is cut short has seen every entrant. Fixed networks are
-    evaluated before those that were found: large hand-designed ones take longest, and workers end together when the
-    short tasks come last.
+    Phases go one after another, and seeds before entrants: what is cut short has seen every entrant. Fixed networks
+    are evaluated before those that were found: large hand-designed ones take longest, and workers end together when
+    the short tasks come last.
     """
     searches = [
         _task(protocol, Phase.SEARCH, engine, number)

@@ -12,13 +12,18 @@ import pytest
 from genotools.errors import DataError
 from genotools.genotype import GENOME_NAS
 from genotools.search import search
+from genotools.search._report_commands import search_command
+from genotools.search._report_data import read_run
+from genotools.search._report_subjects import read_subjects
 from genotools.search.alpha_course import AlphaRecord, read_alphas
+from genotools.search.journal import Journal
 from genotools.search.one_shot_run import read_candidates
 from genotools.search.study.outcomes import read_training
 from genotools.search.study.runner import check_same_study
 from genotools.search.warm_start import genotypes_of_run
 from genotools.testing.landscape import Landscape, LandscapeEvaluator
 from genotools.testing.reports import make_genotypes, make_one_shot_run, make_run
+from genotools.training.history import read_history
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "evolution": {"population": 4, "tournament": 2, "children": 2},
@@ -173,6 +178,38 @@ def test_a_trial_of_an_earlier_search_is_checked_too(tmp_path: Path) -> None:
     folder = edited(source, tmp_path / "run", "journal.jsonl", set_("budget_epochs", value="x"))
     with pytest.raises(DataError, match="budget_epochs is 'x', a whole number"):
         genotypes_of_run(folder, 1, GENOME_NAS)
+
+
+def test_a_journal_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"journal\.jsonl: not an ordinary file"):
+        Journal(tmp_path / "journal.jsonl").read()
+    with pytest.raises(DataError, match=r"journal\.jsonl: not an ordinary file"):
+        read_history(tmp_path / "journal.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (set_("constraints", value=True), "constraints is 'True', a list is expected"),
+        (set_("warm_start", value=2.5), "warm_start is '2.5', a list is expected"),
+    ],
+)
+def test_settings_that_no_search_writes_are_named_in_a_report(
+    edit: Edit, message: str, tmp_path: Path
+) -> None:
+    folder = edited(make_run(tmp_path / "made", [0.2]), tmp_path / "run", "config.json", edit)
+    with pytest.raises(DataError, match=message):
+        read_run(folder)
+
+
+def test_settings_of_stages_that_cannot_be_told_apart_are_left_unsaid(tmp_path: Path) -> None:
+    """Values were put into a set, which lists cannot be."""
+    edit = set_("settings", "stages", "1", "epochs", value=[1])
+    source = make_one_shot_run(tmp_path / "made", make_genotypes(1), engine="pdarts")
+    folder = edited(source, tmp_path / "run", "config.json", edit)
+    (subject,) = read_subjects([folder])
+    assert any("stages.1.epochs" in caveat for caveat in search_command(subject).caveats)
 
 
 def test_alphas_of_any_size_have_probabilities(tmp_path: Path) -> None:
