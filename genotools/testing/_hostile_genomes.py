@@ -32,7 +32,7 @@ TRACKS = "name\tpath\tgroup\tcolumn\tstatistic\tmissing\none\tsignal.bedgraph\tx
 def two_bit(sequences: Mapping[str, str]) -> bytes:
     """Return a 2bit file as UCSC describes it: T, C, A, G are 0 to 3, four bases a byte, blocks of N apart."""
     packed = []
-    for text in sequences.values():
+    for text in map(str.upper, sequences.values()):
         blocks = [place for place, base in enumerate(text) if base == "N"]
         codes = [max("TCAG".find(base), 0) for base in text] + [0] * (-len(text) % 4)
         data = bytes(a << 6 | b << 4 | c << 2 | d for a, b, c, d in zip(*[iter(codes)] * 4, strict=True))
