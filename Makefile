@@ -4,13 +4,16 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint docs
+.PHONY: demo test lint docs coverage
 
 demo: $(INSTALLED)
 	$(BIN)/genotools demo -o demo
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+coverage: $(INSTALLED)
+	$(BIN)/python tools/coverage_by_room.py
 
 docs: $(INSTALLED)
 	$(BIN)/python tools/build_docs.py

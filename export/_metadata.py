@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from genotools import __version__
 from genotools.data.encoding import BASES, decode
 from genotools.errors import DataError
-from genotools.export.runtime import FORMAT, VERSION
+from genotools.formats import Format
 from genotools.nn.network import GenomeNet
 from genotools.nn.window_network import WindowNetwork
 from genotools.training.weights import model_digest
@@ -20,8 +20,10 @@ __all__ = ["describe_network", "known_answers"]
 N_KNOWN_WINDOWS, N_KNOWN_OUTPUTS = 3, 5
 
 
-def describe_network(network: WindowNetwork, card: Mapping[str, object] | None) -> dict[str, str]:
-    """Return everything about the network that a user of the file may want to know.
+def describe_network(
+    network: WindowNetwork, card: Mapping[str, object] | None, file_format: Format
+) -> dict[str, str]:
+    """Return everything about the network that a user of a file of ``file_format`` may want to know.
 
     Raises
     ------
@@ -29,8 +31,7 @@ def describe_network(network: WindowNetwork, card: Mapping[str, object] | None) 
         If ``card`` holds what JSON cannot.
     """
     metadata = {
-        "format": FORMAT,
-        "version": str(VERSION),
+        **file_format.text_header,
         **_architecture(network),
         "digest": network.digest,
         "model_digest": model_digest(network),
@@ -40,7 +41,6 @@ def describe_network(network: WindowNetwork, card: Mapping[str, object] | None) 
         "variant_index": str((network.length - 1) // 2),
         "genotools_version": __version__,
         "torch_version": torch.__version__,
-        "max_difference": "inf",  # until the file has been run
     }
     if card is not None:
         try:

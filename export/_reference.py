@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from genotools.data.strands import Strands, predict_strands
 from genotools.errors import DataError, GenotoolsError
 from genotools.nn.window_network import WindowNetwork
+from genotools.training.divergence import weights_fault
 from genotools.training.predictor import TorchPredictor
 
 __all__ = ["TOLERANCE", "check_differences", "check_network", "expected_outputs"]
@@ -25,6 +26,8 @@ def check_network(network: WindowNetwork, strands: Strands) -> None:
         raise DataError("a network that predicts per position has no single row of outputs per window.")
     if strands == "both" and network.task.one_strand:
         raise DataError("the network's outputs hold for the strand that is given: both cannot be averaged.")
+    if fault := weights_fault(network.state_dict()):
+        raise DataError(f"{fault}: no prediction of the network would be a number. Train it anew.")
     params = sum(parameter.numel() for parameter in network.parameters())
     if params > MAX_PARAMS:
         raise DataError(f"the network has {params:,} parameters; one ONNX file holds {MAX_PARAMS:,}.")

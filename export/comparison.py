@@ -96,6 +96,7 @@ def _predict(
     strands, parts, seconds = default_strands(model), [], 0.0
     for batch in batches(store, rows, 64, rng=None):
         started = time.perf_counter()
-        parts.append(predict_strands(model, batch.codes, strands=strands).mean(axis=0))
+        by_strand = predict_strands(model, batch.codes, strands=strands, name_of=batch.name_of)
+        parts.append(by_strand.mean(axis=0))
         seconds += time.perf_counter() - started
     return np.concatenate(parts), seconds

@@ -1,6 +1,7 @@
 """Writing a network as one ONNX file that says what it is, and proving that it predicts what the network does."""
 
 import copy
+import math
 import tempfile
 import time
 from collections.abc import Mapping
@@ -26,10 +27,11 @@ from genotools.export._reference import (
 )
 from genotools.export.comparison import MAX_LOSS, Comparison, compare_on_store, spread_rows
 from genotools.export.deployed import Deployed, deploy
-from genotools.export.precision import Precision, input_ranges, to_half, to_int8
+from genotools.export.precision import Precision, input_ranges, largest_weight, to_half, to_int8
 from genotools.export.runtime import OnnxPredictor, sealed
 from genotools.export.verify import comparison_windows, largest_difference
 from genotools.files import check_output, replacing
+from genotools.formats import ONNX
 from genotools.nn.window_network import WindowNetwork
 
 __all__ = ["BATCH_SIZES", "ExportReport", "export_onnx"]
@@ -137,14 +139,16 @@ def export_onnx(
         both are asked for, is too large for one file, or gives values that are not finite.
     GenotoolsError
         If a float32 file's predictions differ by more than ``TOLERANCE``, one with fewer bits loses more than
-        ``MAX_LOSS`` of the metric that counts, or an operation has no translation. No file is left.
+        ``MAX_LOSS`` of the metric that counts, a weight overflows float16 or predictions are not finite, or an
+        operation has no translation. No file is left.
     """
     path = _check_path(path, force=force)
     check_network(network, strands)
     _check_store(network, store, precision)
     if len(set(batch_sizes)) < 2 or min(batch_sizes) < 1:
         raise ValueError(f"batch_sizes must be two different positive numbers or more, not {batch_sizes}.")
-    metadata = {**describe_network(network, card), "precision": precision, "strands": strands}
+    metadata = {**describe_network(network, card, ONNX), "precision": precision, "strands": strands}
+    metadata["max_difference"] = "inf"  # until the file has been run
     started = time.perf_counter()
     plain = network.copy_on_cpu()
     deployed = deploy(plain, strands=strands, unrolled=unrolled)
@@ -161,7 +165,8 @@ def export_onnx(
         tolerance = TOLERANCE if precision == "fp32" else max(TOLERANCE, 2 * max(differences.values()))
         if precision == "fp32":
             check_differences(differences, "the ONNX file")
-        elif store is not None:
+        _check_finite(differences, full, precision)
+        if precision != "fp32" and store is not None:
             comparison = _compare(full, temporary, metadata, store)
             _check_loss(comparison, precision, force=force)
         metadata["known_answers"] = known_answers(codes, expected, tolerance)
@@ -228,6 +233,17 @@ def _compare(full: ModelProto, path: Path, metadata: Mapping[str, str], store: S
         beside = Path(folder) / "full.onnx"
         _write(beside, full, metadata)
         return compare_on_store(OnnxPredictor(beside), OnnxPredictor(path), store)
+
+
+def _check_finite(differences: Mapping[int, float], full: ModelProto, precision: Precision) -> None:
+    """Refuse a file with fewer bits that has no number where the network has one; names the largest weight."""
+    if all(map(math.isfinite, differences.values())):
+        return
+    name, largest = largest_weight(full)
+    raise GenotoolsError(
+        f"the {precision} file predicts values that are not finite (NaN or infinite), the network does not. Its "
+        f"largest weight is {largest:.6g}, in {name}. Nothing was written; use --precision fp32."
+    )
 
 
 def _check_loss(comparison: Comparison, precision: Precision, *, force: bool) -> None:

@@ -7,6 +7,7 @@ with ranges taken from each batch. Both are written as standard operators (Cast;
 which onnxruntime fuses with the products.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from genotools.errors import GenotoolsError
 from genotools.export._graph import graphs_of
 from genotools.export.deployed import Product, plain_loops
 
-__all__ = ["MIN_WEIGHTS", "Precision", "Range", "input_ranges", "to_half", "to_int8"]
+__all__ = ["MIN_WEIGHTS", "Precision", "Range", "input_ranges", "largest_weight", "to_half", "to_int8"]
 
 Precision = Literal["fp32", "fp16", "int8"]
 Range = tuple[float, float]
@@ -38,7 +39,7 @@ def to_half(model: ModelProto) -> None:
     Raises
     ------
     GenotoolsError
-        If a weight is too large for float16; the message names it.
+        If a weight is too large for float16; names its tensor and the largest one.
     """
     graph, casts = model.graph, []
     for tensor in graph.initializer:
@@ -46,14 +47,25 @@ def to_half(model: ModelProto) -> None:
         if values.dtype != np.float32 or values.size < MIN_WEIGHTS:
             continue
         largest = float(np.abs(values).max())
-        if largest > float(np.finfo(np.float16).max):
+        if not largest <= float(np.finfo(np.float16).max):  # NaN is not below anything
             raise GenotoolsError(
-                f"{tensor.name} has a weight of {largest:.3g}, float16 ends at 65504. Use fp32."
+                f"{tensor.name} has a weight of {largest:.6g}, float16 ends at 65504. Use --precision fp32."
             )
         name = tensor.name
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
         casts.append(helper.make_node("Cast", [f"{name}.half"], [name], name=f"{name}.cast", to=1))
     _put_first(graph, casts)
+
+
+def largest_weight(model: ModelProto) -> tuple[str, float]:
+    """Return the name of the tensor with the largest weight of ``model``, and its absolute value."""
+    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    largest = {
+        name: float(np.abs(values).max(initial=0))
+        for name, values in weights.items()
+        if values.dtype.kind == "f"
+    }
+    return max(largest.items(), key=lambda item: item[1])
 
 
 def input_ranges(network: nn.Module, codes: NDArray[np.uint8], *, batch_size: int = 32) -> dict[str, Range]:
@@ -65,6 +77,11 @@ def input_ranges(network: nn.Module, codes: NDArray[np.uint8], *, batch_size: in
         What will be written, see :func:`genotools.export._graph.to_onnx`.
     codes
         Calibration windows ``(N, L)``.
+
+    Raises
+    ------
+    GenotoolsError
+        If an input is not finite; names the matrix.
     """
     found: dict[str, Range] = {}
     handles = [
@@ -84,8 +101,14 @@ def input_ranges(network: nn.Module, codes: NDArray[np.uint8], *, batch_size: in
 
 def _observer(found: dict[str, Range], name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
     def observe(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        low, high = found.get(name, (0.0, 0.0))  # zero must be a level
-        found[name] = min(low, float(inputs[0].min())), max(high, float(inputs[0].max()))
+        low, high = float(inputs[0].min()), float(inputs[0].max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise GenotoolsError(
+                f"the inputs of {name} go from {low:g} to {high:g} on the calibration windows, so int8 has no range "
+                "for them. Use --precision fp32."
+            )
+        before = found.get(name, (0.0, 0.0))  # zero must be a level
+        found[name] = min(before[0], low), max(before[1], high)
 
     return observe
 

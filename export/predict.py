@@ -7,6 +7,7 @@ streamed; :mod:`genotools.export.tables` writes them.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,20 +57,25 @@ class PredictionSummary:
 
 
 def predict_windows(
-    predictor: Predictor, codes: NDArray[np.uint8], *, strands: Strands | None = None, batch_size: int = 256
+    predictor: Predictor,
+    codes: NDArray[np.uint8],
+    *,
+    strands: Strands | None = None,
+    batch_size: int = 256,
+    name_of: Callable[[int], str] = "window {}".format,
 ) -> NDArray[np.float32]:
     """Return outputs ``(N, K)`` for windows ``(N, L)``, by default the mean over both strands.
 
     On the other strand, labels that come in pairs (``NAME_plus``, ``NAME_minus``) change places.
-    ``batch_size`` counts windows in one call of the predictor.
+    ``batch_size`` counts windows in one call of the predictor; ``name_of`` tells a person which one the i-th is.
 
     Raises
     ------
     DataError
-        If the model returns another shape, or values that are not finite.
+        If the model returns another shape, or values that are not finite, whose windows are named.
     """
     used = strands or default_strands(predictor)
-    by_strand = predict_strands(predictor, codes, strands=used, batch_size=batch_size)
+    by_strand = predict_strands(predictor, codes, strands=used, batch_size=batch_size, name_of=name_of)
     return np.asarray(by_strand.mean(axis=0))
 
 
@@ -108,7 +114,8 @@ def predict_fasta(
     OutputExistsError
         If ``output`` is taken and ``force`` is off.
     DataError
-        If an input cannot be read, or the suffix of ``output`` is another.
+        If an input cannot be read, the suffix of ``output`` is another, or a prediction is not finite (names the
+        record).
     """
     path = check_table_output(output, force=force)
     with Fasta(fasta) as records:
@@ -183,6 +190,11 @@ def window_start(region: Region, length: int) -> int:
     """
     _, start, end = region
     return start + (end - start - 1) // 2 - (length - 1) // 2
+
+
+def _name_of(regions: Sequence[Region], index: int) -> str:
+    contig, start, end = regions[index]
+    return f"{contig}:{start}-{end}"
 
 
 class _Job:
@@ -262,8 +274,11 @@ class _Job:
             self.n_cropped += sum(n > 0 for n in found["n_cropped"])
             self.n_padded += sum(n > 0 for n in found["n_padded"])
             self.n_blank += found["n_unknown"].count(length)
-            yield (
-                rows,
-                found,
-                predict_windows(self.predictor, codes, strands=self.strands, batch_size=self.batch_size),
+            probs = predict_windows(
+                self.predictor,
+                codes,
+                strands=self.strands,
+                batch_size=self.batch_size,
+                name_of=partial(_name_of, regions),
             )
+            yield rows, found, probs

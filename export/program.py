@@ -23,6 +23,7 @@ from genotools.export._reference import check_differences, check_network, expect
 from genotools.export.deployed import Deployed, deploy
 from genotools.export.verify import comparison_windows, largest_difference
 from genotools.files import check_output, replacing
+from genotools.formats import PROGRAM
 from genotools.nn.window_network import WindowNetwork
 
 __all__ = ["METADATA", "ProgramReport", "export_program"]
@@ -92,7 +93,7 @@ def export_program(
         raise DataError(f"{path}: PyTorch programs end in .pt2.")
     path = check_output(path, force=force)
     check_network(network, strands)
-    metadata = {**describe_network(network, card), "strands": strands}
+    metadata = {**describe_network(network, card, PROGRAM), "strands": strands}
     codes = comparison_windows(metadata["model_digest"], network.length, max(BATCH_SIZES))
     plain = network.copy_on_cpu()
     expected = expected_outputs(plain, codes, strands)

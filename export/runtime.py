@@ -17,19 +17,19 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from genotools.errors import DataError
 from genotools.export.onnx_bytes import graph_faults
-from genotools.files import parse_json
+from genotools.files import parse_json, read_bytes
+from genotools.formats import ONNX
 from genotools.genotype.baselines import BaselineName
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
 from genotools.genotype.task import Task
 
-__all__ = ["FORMAT", "INPUT", "ORT_ERRORS", "OUTPUT", "SEAL_BYTES", "VERSION", "OnnxPredictor", "sealed"]
+__all__ = ["INPUT", "ORT_ERRORS", "OUTPUT", "SEAL_BYTES", "OnnxPredictor", "sealed"]
 
-FORMAT = "genotools/onnx"
-VERSION = 1
+MAX_BYTES = (1 << 31) - 1
+"""What protobuf allows for one ONNX file."""
 INPUT, OUTPUT = "sequence", "probability"
 REQUIRED = (
-    "version",
     "digest",
     "model_digest",
     "task",
@@ -239,10 +239,7 @@ def _open(
     path: Path, options: onnxruntime.SessionOptions
 ) -> tuple[onnxruntime.InferenceSession, dict[str, str]]:
     """Return the session and the metadata of a file that is whole and ours."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}.") from error
+    data = read_bytes(path, max_bytes=MAX_BYTES)
     is_whole = _is_sealed(data)
     try:
         faults = graph_faults(data)
@@ -279,12 +276,7 @@ def _check_metadata(path: Path, metadata: Mapping[str, str], *, is_whole: bool) 
             f"{path}: damaged or changed since it was exported (its SHA-256 does not agree). "
             "Copy or export it anew."
         )
-    if metadata.get("format") != FORMAT:
-        raise DataError(f"{path}: format: {FORMAT!r} is expected, found {metadata.get('format')!r}.")
-    if metadata.get("version") != str(VERSION):
-        raise DataError(
-            f"{path}: version: {metadata.get('version')!r} is not read by this genotools, which reads {VERSION}."
-        )
+    ONNX.check_texts(metadata, where=path)
     needed = (*REQUIRED, *(("length", "params") if "baseline" in metadata else ("genotype", "macro")))
     faults = [f"{key} is missing in the metadata." for key in needed if key not in metadata]
     faults += [

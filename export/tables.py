@@ -16,14 +16,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from genotools.data.hdf5 import open_hdf5
 from genotools.data.labels import column_names
 from genotools.errors import DataError
 from genotools.files import check_output, replacing
+from genotools.formats import PREDICTIONS
 
-__all__ = ["FORMAT", "SUFFIXES", "VERSION", "Column", "Table", "check_table_output", "open_table"]
+__all__ = ["SUFFIXES", "Column", "Table", "check_table_output", "open_table"]
 
-FORMAT = "genotools/predictions"
-VERSION = 1
 SUFFIXES = (".tsv", ".tsv.gz", ".h5")
 
 Column = Sequence[str] | Sequence[int]
@@ -69,10 +69,10 @@ def open_table(
     header
         Where the numbers come from.
     """
-    header = {"format": FORMAT, "version": str(VERSION), **header}
+    header = {**PREDICTIONS.text_header, **header}
     with replacing(path) as temporary:
         if path.suffix == ".h5":
-            with h5py.File(temporary, "w") as file:
+            with open_hdf5(temporary, "w") as file:
                 yield _Hdf5Table(file, columns, outputs, header)
         else:
             with _open_text(temporary, packed=path.suffix == ".gz") as text:

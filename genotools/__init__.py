@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from genotools.genotype import GENOME_NAS, Genotype, Macro, SearchSpace, Task
-    from genotools.nn import build, cost
+    from genotools.nn.builder import build
+    from genotools.nn.cost import cost
 
 __version__ = "0.1.0"
 

@@ -5,6 +5,7 @@ The command line prints a ``GenotoolsError`` as one message without a traceback.
 
 GenotoolsError
 ├── DataError            a file or value that was read is wrong (also a ValueError)
+│   └── NewerVersionError  a file is of a version that only a later genotools reads
 ├── OutputExistsError    an output is there already and --force was not given
 └── MissingExtraError    an optional package is not installed (also an ImportError)
 """
@@ -12,7 +13,14 @@ GenotoolsError
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["MAX_FAULTS", "DataError", "GenotoolsError", "MissingExtraError", "OutputExistsError"]
+__all__ = [
+    "MAX_FAULTS",
+    "DataError",
+    "GenotoolsError",
+    "MissingExtraError",
+    "NewerVersionError",
+    "OutputExistsError",
+]
 
 N_SHOWN = 20
 MAX_FAULTS = 1000
@@ -35,6 +43,10 @@ class DataError(GenotoolsError, ValueError):
         if len(faults) > N_SHOWN:
             shown.append(f"  - and {len(faults) - N_SHOWN} more")
         return cls("\n".join([f"{where}: {len(faults)} faults", *shown]))
+
+
+class NewerVersionError(DataError):
+    """A file is of a version that only a later genotools reads: nothing is wrong with it."""
 
 
 class OutputExistsError(GenotoolsError):

@@ -1,4 +1,4 @@
-"""Writing files so that nothing is half-written and nothing is lost, and reading JSON with limits."""
+"""Writing files so that nothing is half-written and nothing is lost, and reading them with limits."""
 
 import json
 import math
@@ -11,13 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
+from typing import AnyStr
 
 from genotools.errors import DataError, OutputExistsError
 
 __all__ = [
     "check_output",
     "claimed",
+    "claimed_output",
     "flush_to_disk",
+    "limited_lines",
+    "read_bytes",
     "read_json",
     "replacing",
     "swap_folder",
@@ -30,6 +34,9 @@ MAX_JSON_BYTES = 16 * 1024 * 1024
 MAX_JSON_DEPTH = 64
 MAX_DIGITS = 300
 """Of a whole number: any shorter one is a finite float, too."""
+
+MAX_LINE_BYTES = 1 << 28
+"""Longest line of a text file: a VCF of half a million samples has lines of tens of megabytes."""
 
 # A string (possibly without its end), or anything else that is not a bracket.
 NOT_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^][{}"]++', re.DOTALL)
@@ -84,17 +91,46 @@ def claimed(folder: Path, lock_name: str, check_free: Callable[[], None], *, bus
     DataError
         With ``busy``, where another process holds it. A lock that a dead process held is free.
     """
-    from filelock import FileLock, Timeout
-
     check_free()
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / lock_name)
+    with _locked(folder / lock_name, f"{folder}: {busy}"):
+        check_free()  # somebody may have come and gone meanwhile
+        yield
+
+
+@contextmanager
+def claimed_output(path: Path, check_free: Callable[[], object], *, busy: str) -> Iterator[None]:
+    """Hold what grows beside the file ``path`` for this process alone, once ``check_free`` has raised nothing.
+
+    The lock is ``NAME.partial.lock``; it goes when the block ends.
+
+    Raises
+    ------
+    DataError
+        With ``busy``, where another process holds it. A lock that a dead process held is free.
+    """
+    check_free()
+    lock_path = path.with_name(f"{path.name}.partial.lock")
+    with _locked(lock_path, f"{path}: {busy}"):
+        try:
+            check_free()  # somebody may have come and gone meanwhile
+            yield
+        finally:
+            # While it is held: whoever waits for this file finds that it has no name any more, and tries again.
+            lock_path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(lock_path: Path, busy: str) -> Iterator[None]:
+    """Hold a lock, or raise DataError with ``busy`` at once."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(lock_path)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise DataError(f"{folder}: {busy}") from error
+        raise DataError(busy) from error
     try:
-        check_free()  # somebody may have come and gone meanwhile
         yield
     finally:
         lock.release()
@@ -150,6 +186,36 @@ def write_json(path: Path | str, value: object) -> None:
     write_text(path, to_json(value))
 
 
+def read_bytes(path: Path | str, *, max_bytes: int) -> bytes:
+    """Return what a file holds; raises DataError if it cannot be read or has more than ``max_bytes``."""
+    path = Path(path)
+    try:
+        size_bytes = path.stat().st_size
+        if size_bytes > max_bytes:
+            raise DataError(f"{path}: {size_bytes:,} bytes, at most {max_bytes:,} are read.")
+        data = bytearray()
+        with path.open("rb") as file:
+            while len(data) <= max_bytes and (block := file.read(1 << 20)):
+                data += block
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}.") from error
+    if len(data) > max_bytes:  # a device or a growing file has more than its size says
+        raise DataError(f"{path}: more than {max_bytes:,} bytes, at most {max_bytes:,} are read.")
+    return bytes(data)
+
+
+def limited_lines(readline: Callable[[int], AnyStr], *, where: Path | str) -> Iterator[AnyStr]:
+    """Yield the lines that an open file's ``readline`` gives; raises DataError for one that is too long."""
+    number = 0
+    while line := readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if len(line) > MAX_LINE_BYTES:
+            raise DataError(
+                f"{where}, line {number}: longer than {MAX_LINE_BYTES:,} characters, which is no text."
+            )
+        yield line
+
+
 def read_json(path: Path | str, *, max_bytes: int = MAX_JSON_BYTES) -> object:
     """Read a JSON file that may be hostile.
 
@@ -159,20 +225,10 @@ def read_json(path: Path | str, *, max_bytes: int = MAX_JSON_BYTES) -> object:
         If the file is missing, larger than ``max_bytes``, not UTF-8, not JSON (with line and column), nested
         deeper than 64 levels, or holds a key twice, a number beyond floats, or half a surrogate pair.
     """
-    path = Path(path)
     try:
-        size_bytes = path.stat().st_size
-        if size_bytes > max_bytes:
-            raise DataError(f"{path}: {size_bytes:,} bytes, at most {max_bytes:,} are read.")
-        with path.open("rb") as file:
-            data = file.read(max_bytes + 1)  # a device or a growing file has more than its size says
-        if len(data) > max_bytes:
-            raise DataError(f"{path}: more than {max_bytes:,} bytes, at most {max_bytes:,} are read.")
-        text = data.decode("utf-8")
+        text = read_bytes(path, max_bytes=max_bytes).decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text (byte {error.start}).") from error
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}.") from error
     return parse_json(text, where=path)
 
 

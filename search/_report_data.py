@@ -11,12 +11,12 @@ from typing import Any
 
 from genotools.errors import DataError
 from genotools.files import read_json
+from genotools.formats import SEARCH
 from genotools.genotype.documents import genotype_from_document, space_from_document
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.space import SearchSpace
 from genotools.search.alpha_course import ALPHAS_FILE, AlphaRecord, read_alphas
 from genotools.search.event_values import as_list, as_number, as_numbers, as_object, as_seconds, as_whole
-from genotools.search.folder import RUN_FORMAT, VERSION
 from genotools.search.journal import Journal
 from genotools.search.objectives import Objective
 from genotools.search.one_shot_engines import ONE_SHOT_ENGINES
@@ -165,21 +165,14 @@ def read_run(folder: Path) -> Run:
     """
     config = _config(folder / "config.json")
     path = folder / "result.json"
-    result = as_object(read_json(path), str(path)) if path.is_file() else None
+    result = SEARCH.check_object(read_json(path), where=path) if path.is_file() else None
     if config["engine"] in ONE_SHOT_ENGINES:
         return _one_shot_run(folder, config, result)
     return _sampling_run(folder, config, result)
 
 
 def _config(path: Path) -> dict[str, Any]:
-    config = as_object(read_json(path), str(path))
-    if config.get("format") != RUN_FORMAT:
-        raise DataError(f"{path}: format {str(config.get('format'))[:60]!r} is not that of a search.")
-    version = config.get("version")
-    if not isinstance(version, int) or version > VERSION:
-        raise DataError(
-            f"{path}: version {str(version)[:20]} is newer than this genotools reads ({VERSION}). Update genotools."
-        )
+    config = SEARCH.check_object(read_json(path), where=path)
     if not isinstance(config.get("engine"), str) or not isinstance(config.get("seed"), int):
         raise DataError(f"{path}: engine and seed of the search are expected.")
     for name in ("constraints", "warm_start"):
@@ -190,10 +183,7 @@ def _config(path: Path) -> dict[str, Any]:
 def _sampling_run(folder: Path, config: Mapping[str, Any], result: Mapping[str, Any] | None) -> SamplingRun:
     where = str(folder / "config.json")
     space = space_from_document(config.get("space"), where=f"{where}: space")
-    names = config.get("objectives")
-    if not isinstance(names, list) or not names:
-        raise DataError(f"{where}: objectives: a list of metrics is expected.")
-    objectives = tuple(_objective(str(name), where) for name in names)
+    objectives = tuple(_objective(str(name), where) for name in _objective_names(config, where))
     trials: dict[int, Trial] = {}
     elapsed = 0.0
     for place, event in Journal(folder / "journal.jsonl").with_places():
@@ -209,6 +199,15 @@ def _sampling_run(folder: Path, config: Mapping[str, Any], result: Mapping[str, 
         trials=tuple(trials[number] for number in sorted(trials)),
         elapsed=elapsed,
     )
+
+
+def _objective_names(config: Mapping[str, Any], where: str) -> list[Any]:
+    names = config.get("objectives")
+    if names is None and config["version"] == 1:  # it had one, and higher was better
+        return [f"{as_object(config.get('evaluator'), f'{where}: evaluator').get('objective')}:max"]
+    if not isinstance(names, list) or not names:
+        raise DataError(f"{where}: objectives: a list of metrics is expected.")
+    return names
 
 
 def _objective(text: str, where: str) -> Objective:

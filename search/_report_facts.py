@@ -9,7 +9,7 @@ from genotools.search._report_subjects import Subject, data_digest, flat
 
 __all__ = ["config_rows", "facts", "frame_words"]
 
-HEADER = ("format", "version")
+HEADER = ("format", "version", "genotools")
 
 
 def frame_words(run: Run) -> str:

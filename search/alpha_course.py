@@ -55,17 +55,16 @@ class AlphaRecord:
 
     def probs(self, role: Role) -> dict[LiveOp, float]:
         """Return the softmax over the ops of every edge."""
-        by_edge: dict[tuple[int, int], list[float]] = {}
-        for entry, value in self.values[role].items():
-            by_edge.setdefault(entry[:2], []).append(value)
-        largest = {edge: max(found) for edge, found in by_edge.items()}  # exp of what is left cannot overflow
-        totals = {
-            edge: sum(math.exp(value - largest[edge]) for value in found) for edge, found in by_edge.items()
-        }
-        return {
-            entry: math.exp(value - largest[entry[:2]]) / totals[entry[:2]]
-            for entry, value in self.values[role].items()
-        }
+        values = self.values[role]
+        largest: dict[tuple[int, int], float] = {}
+        for entry, value in values.items():
+            largest[entry[:2]] = max(value, largest.get(entry[:2], value))
+        # Of the difference to the largest: nothing overflows, and no total is 0.
+        powers = {entry: math.exp(value - largest[entry[:2]]) for entry, value in values.items()}
+        totals = dict.fromkeys(largest, 0.0)
+        for entry, power in powers.items():
+            totals[entry[:2]] += power
+        return {entry: power / totals[entry[:2]] for entry, power in powers.items()}
 
 
 def write_alphas(path: Path, record: AlphaRecord) -> None:

@@ -21,6 +21,7 @@ from genotools.search.trial_events import ended, event_of, read_trials
 
 __all__ = ["Driver", "Limits"]
 
+MAX_STATE_BYTES = 1 << 30
 TRIAL, ROUND = 1, 2
 """Branches of the tree of seeds; their numbers are part of what makes a run repeatable."""
 
@@ -74,7 +75,7 @@ class Driver:
         """Give the engine its saved state; return how many trials and rounds it knows of."""
         if not self._state_path.exists():
             return 0, 0
-        match read_json(self._state_path, max_bytes=1 << 30):
+        match read_json(self._state_path, max_bytes=MAX_STATE_BYTES):
             case {"n_told": int(n_told), "n_rounds": int(n_rounds), "engine": dict(state)} if (
                 n_told >= 0 and n_rounds >= 0
             ):

@@ -9,12 +9,10 @@ from typing import Any
 
 from genotools.errors import DataError, OutputExistsError
 from genotools.files import claimed, read_json, write_json
+from genotools.formats import SEARCH
 
-__all__ = ["BEST_FILE", "RUN_FORMAT", "VERSION", "opened"]
+__all__ = ["BEST_FILE", "opened"]
 
-RUN_FORMAT = "genotools/search"
-VERSION = 2
-"""Version 1 had no objectives, settings and rounds."""
 BEST_FILE = "best.genotype.json"
 LOCK = ".lock"
 
@@ -48,8 +46,9 @@ def _check_free(folder: Path, *, resume: bool) -> None:
 
 
 def _check_same(path: Path, config: Mapping[str, Any]) -> None:
-    """Refuse to resume under other settings; names each that differs."""
-    before, now = _flat(read_json(path)), _flat(dict(config))
+    """Refuse to resume under other settings; names each that differs. A later genotools may go on."""
+    found = SEARCH.check_object(read_json(path), where=path)
+    before, now = (_flat({**values, "genotools": None}) for values in (found, config))
     faults = [
         f"{key}: was {before.get(key, 'not set')}, now {now.get(key, 'not set')}."
         for key in sorted(before.keys() | now.keys())

@@ -119,11 +119,18 @@ class EpochBatches:
 
     def __getitem__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         """Return base codes ``(n, L)`` and labels ``(n, K)`` of a step, counted from 0."""
-        part = slice(step * self._size, (step + 1) * self._size)
+        part, rows = self._part(step), self.rows_of(step)
         return augmented(
-            self._store.codes(self.rows[part]),
-            self._store.labels(self.rows[part]),
+            self._store.codes(rows),
+            self._store.labels(rows),
             is_reversed=self._is_reversed[part],
             opposite=self._opposite,
             shifts=None if self._shifts is None else self._shifts[part],
         )
+
+    def rows_of(self, step: int) -> NDArray[np.int64]:
+        """Return the rows of the store in a step's batch, in order."""
+        return self.rows[self._part(step)]
+
+    def _part(self, step: int) -> slice:
+        return slice(step * self._size, (step + 1) * self._size)

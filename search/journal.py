@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from genotools.errors import DataError
-from genotools.files import parse_json
+from genotools.files import MAX_JSON_BYTES, parse_json, read_bytes
 
 __all__ = ["Journal"]
+
+MAX_BYTES = 1 << 30
+"""A trial takes about four thousand."""
 
 
 class Journal:
@@ -27,7 +30,7 @@ class Journal:
         Raises
         ------
         DataError
-            If a complete line is not an event; names the line.
+            If a complete line is not an event, naming it, or there is more than a journal has.
         """
         return [event for _, event in self.with_places()]
 
@@ -37,7 +40,8 @@ class Journal:
             return []
         if not self.path.is_file():  # a device or a pipe need not end
             raise DataError(f"{self.path}: not an ordinary file.")
-        *lines, _ = self.path.read_bytes().split(b"\n")  # what has no newline behind it was cut off
+        # What has no newline behind it was cut off.
+        *lines, _ = read_bytes(self.path, max_bytes=MAX_BYTES).split(b"\n")
         return [_parsed(line, f"{self.path}, line {number}") for number, line in enumerate(lines, start=1)]
 
     def append(self, event: str, values: Mapping[str, Any]) -> None:
@@ -64,6 +68,8 @@ class Journal:
 
 
 def _parsed(line: bytes, place: str) -> tuple[str, dict[str, Any]]:
+    if len(line) > MAX_JSON_BYTES:
+        raise DataError(f"{place}: {len(line):,} bytes, at most {MAX_JSON_BYTES:,} are read.")
     try:
         event = parse_json(line.decode("utf-8"), where=place.rpartition(", ")[2])
     except ValueError as error:  # DataError and UnicodeDecodeError are both of them

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genotools.errors import DataError
+from genotools.files import read_bytes
 
 __all__ = ["Motif", "read_meme"]
 
@@ -184,13 +185,6 @@ def _row_of(line: str, number: int) -> list[float]:
 
 def _text_of(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}.") from error
-    if len(data) > MAX_BYTES:
-        raise DataError(f"{path}: more than {MAX_BYTES:,} bytes, at most that many are read.")
-    try:
-        return data.decode("utf-8-sig")
+        return read_bytes(path, max_bytes=MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not text (byte {error.start}); a file in MEME format is.") from error

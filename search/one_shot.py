@@ -15,6 +15,7 @@ import torch
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError, GenotoolsError
 from genotools.files import parse_json
+from genotools.formats import ONE_SHOT_CHECKPOINT
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
 from genotools.genotype.space import SearchSpace
@@ -29,13 +30,11 @@ from genotools.search.halves import split_halves
 from genotools.search.one_shot_settings import OneShotSettings, SearchStage, Selection
 from genotools.search.perturbation import HeldOutLoss, select_by_perturbation, with_none_switched_off
 from genotools.search.supernet_training import EpochLosses, StageTraining, StepPlace
+from genotools.training.divergence import placed
 from genotools.training.seeds import child_seed
 from genotools.training.state_files import read_state, write_state
 
 __all__ = ["Candidate", "EpochEnd", "OneShotEngine", "RoundEnd", "SearchInterrupted", "pruned"]
-
-FORMAT = "genotools/one-shot-checkpoint"
-VERSION = 1
 
 WEIGHTS, ALPHAS, HALVES, PERTURBATION = range(30, 34)
 """Branches of the tree of seeds; their numbers are part of what makes a run repeatable."""
@@ -164,7 +163,7 @@ class OneShotEngine:
         Raises
         ------
         DivergedError
-            If a loss is no longer finite; names stage, epoch and step.
+            If losses, gradients, weights or alphas are no longer finite; names stage, epoch, step and rows.
         SearchInterrupted
             If ``should_stop`` said so.
         DataError
@@ -240,9 +239,10 @@ class OneShotEngine:
             self.on_decision(n_done, n_decisions)
 
         rng = np.random.default_rng(child_seed(self.seed, PERTURBATION))
-        return select_by_perturbation(
-            self.space, supernet, alphas, loss, rng=rng, after_decision=after_decision
-        )
+        with placed(stage=finished.stage + 1, epoch=finished.epoch):
+            return select_by_perturbation(
+                self.space, supernet, alphas, loss, rng=rng, after_decision=after_decision
+            )
 
     def _start(self, stage: int, live: LiveOps) -> StageTraining:
         """Return a stage with fresh weights and alphas."""
@@ -288,6 +288,7 @@ class OneShotEngine:
         if self.should_stop():
             training.check_finite()
             training.settle()
+            training.check_weights()
             self._save(training)
             saved = "nothing was saved" if self.checkpoint_path is None else "a checkpoint was saved"
             raise SearchInterrupted(
@@ -299,8 +300,7 @@ class OneShotEngine:
         if self.checkpoint_path is None:
             return
         header = {
-            "format": FORMAT,
-            "version": VERSION,
+            **ONE_SHOT_CHECKPOINT.signed_header,
             "place": {"stage": training.stage, "epoch": training.epoch, "step": training.step},
             "live": training.supernet.live.to_document(),
         }
@@ -311,7 +311,7 @@ class OneShotEngine:
         path = self.checkpoint_path
         if path is None or not path.exists():
             return None
-        metadata, tensors = read_state(path, format_name=FORMAT, version=VERSION)
+        metadata, tensors = read_state(path, ONE_SHOT_CHECKPOINT)
         match parse_json(metadata.get("place", "null"), where=f"{path}: place"):
             case {"stage": int(stage), "epoch": int(epoch), "step": int(step)} if (
                 0 <= stage < len(self.settings.stages)

@@ -8,6 +8,7 @@
 ``checkpoint/``         the state of the search, replaced after every epoch
 ``best.genotype.json``  the engine's choice
 ``result.json``         choice, all candidates by digest, alarms, steps and time; written last
+``diverged.json``       instead of it, where numbers were no longer finite: the place, and the rows of the batch
 ======================= =====================================================================================
 
 A search that was killed at any moment and resumed ends, on a CPU with one thread, with the same alphas bit for bit.
@@ -21,6 +22,7 @@ from typing import Any
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError, MissingExtraError
 from genotools.files import write_json
+from genotools.formats import SEARCH
 from genotools.genotype.documents import genotype_from_document, genotype_to_document
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
@@ -28,7 +30,7 @@ from genotools.genotype.space import SearchSpace
 from genotools.nn.supernet_memory import explained_out_of_memory
 from genotools.search.alpha_course import ALPHAS_FILE, AlphaRecord, draw_alphas, read_alphas, write_alphas
 from genotools.search.event_values import as_number, as_whole
-from genotools.search.folder import BEST_FILE, RUN_FORMAT, VERSION, opened
+from genotools.search.folder import BEST_FILE, opened
 from genotools.search.journal import Journal
 from genotools.search.one_shot import Candidate, EpochEnd, OneShotEngine, RoundEnd
 from genotools.search.one_shot_engines import engine_name
@@ -36,6 +38,7 @@ from genotools.search.one_shot_settings import OneShotSettings
 from genotools.search.osp_nas import OspNas
 from genotools.search.osp_settings import OspSettings
 from genotools.search.supernet_training import StepPlace
+from genotools.training.divergence import recorded
 from genotools.training.ranks import Ranks
 
 __all__ = ["OneShotReporter", "OneShotResult", "read_candidates", "search_one_shot"]
@@ -125,15 +128,15 @@ def search_one_shot(
     DataError
         If data and macro do not fit, or a resumed search was started with other settings, or is in use.
     DivergedError
-        If a loss is no longer finite; names stage, epoch and step.
+        If losses, gradients, weights or alphas are no longer finite; names stage, epoch, step, rows, and the last
+        state before.
     SearchInterrupted
         If ``should_stop`` said so; the state is saved.
     GenotoolsError
         If memory runs out; names what helps.
     """
     config = {
-        "format": RUN_FORMAT,
-        "version": VERSION,
+        **SEARCH.signed_header,
         "engine": engine_name(engine),
         "space": space.name,
         "seed": seed,
@@ -166,7 +169,7 @@ def search_one_shot(
             if reporter is not None:
                 memory = one_shot.memory()
                 reporter.on_message(f"A training step needs about {memory}.")
-            with explained_out_of_memory(memory):
+            with explained_out_of_memory(memory), recorded(folder, state=folder / CHECKPOINT):
                 for found in one_shot.candidates(resume=resume):
                     if isinstance(found, Candidate):
                         ranks.check_equal(found.genotype.digest, "the candidates")
@@ -293,8 +296,7 @@ def _finish(
     write_json(
         folder / "result.json",
         {
-            "format": RUN_FORMAT,
-            "version": VERSION,
+            **SEARCH.signed_header,
             "engine": config["engine"],
             "best": {"digest": choice.genotype.digest, "file": BEST_FILE, **_provenance(choice)},
             "alarms": alarms,

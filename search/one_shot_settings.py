@@ -19,6 +19,9 @@ DROPOUT_DECAY = 0.2
 MIN_BATCH = 2
 """Batch norms take their statistics over it."""
 
+MAX_ALPHA_RATE = 1e30
+"""Beyond it Adam's own numbers leave float32."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchStage:
@@ -158,8 +161,8 @@ class OneShotSettings:
         faults = []
         for name in ("alpha_lr", "alpha_weight_decay"):
             value = getattr(self, name)
-            if not _is_number(value) or not 0 <= value < math.inf:
-                faults.append(f"{name} is {value!r}, it must be a number, 0 or above.")
+            if not _is_number(value) or not 0 <= value <= MAX_ALPHA_RATE:
+                faults.append(f"{name} is {value!r}, it must be a number from 0 to {MAX_ALPHA_RATE:g}.")
         if len(self.alpha_betas) != 2 or not all(_is_number(b) and 0 <= b < 1 for b in self.alpha_betas):
             faults.append(f"alpha_betas is {self.alpha_betas!r}, it must be two numbers in [0, 1).")
         clip = self.alpha_clip_norm

@@ -26,7 +26,7 @@ from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
 from genotools.genotype.space import SearchSpace
 from genotools.nn.live_ops import ROLES, LiveOp, LiveOps, Role
-from genotools.nn.supernet import Supernet, build_supernet
+from genotools.nn.supernet import build_supernet
 from genotools.nn.supernet_memory import SupernetMemory, supernet_memory
 from genotools.search.halves import split_halves
 from genotools.search.one_shot import Candidate, RoundEnd, SearchInterrupted
@@ -34,6 +34,7 @@ from genotools.search.osp_settings import OspSettings
 from genotools.search.path_training import PathTraining, SavedTraining
 from genotools.search.perturbation import HeldOutLoss
 from genotools.search.supernet_training import StepPlace
+from genotools.training.divergence import placed
 from genotools.training.seeds import child_seed
 
 __all__ = ["OspNas", "initial_live", "n_required", "removable"]
@@ -99,7 +100,7 @@ class OspNas:
         Raises
         ------
         DivergedError
-            If a loss is no longer finite; names round, epoch and step.
+            If losses, gradients or weights are no longer finite; names round, epoch, step and rows.
         SearchInterrupted
             If ``should_stop`` said so.
         DataError
@@ -167,7 +168,7 @@ class OspNas:
             for role, entries in proposed.items():
                 if number < len(entries):
                     without = without.drop(role, [entries[number]])
-            losses.append(self._loss_of(training.supernet, without))
+            losses.append(self._loss_of(training, without))
             self.on_decision(number + 1, n_triples)
         missed = int(np.argmax(losses))
         for role, entries in proposed.items():
@@ -199,7 +200,7 @@ class OspNas:
             left = live
             for role, removal in zip(ROLES, removals, strict=True):
                 left = left.drop(role, removal)
-            loss, genotype = self._loss_of(training.supernet, left), genotype_of(left, self.space)
+            loss, genotype = self._loss_of(training, left), genotype_of(left, self.space)
             yield Candidate(
                 genotype=genotype,
                 stage=training.round + 1,
@@ -221,10 +222,12 @@ class OspNas:
             is_choice=True,
         )
 
-    def _loss_of(self, supernet: Supernet, live: LiveOps) -> float:
+    def _loss_of(self, training: PathTraining, live: LiveOps) -> float:
         if self.should_stop():
             raise SearchInterrupted("The search stopped between two decisions; resuming decides anew.")
-        return self.loss.of(supernet, lambda codes: supernet.forward_subset(codes, live))
+        supernet = training.supernet
+        with placed(round=training.round + 1):
+            return self.loss.of(supernet, lambda codes: supernet.forward_subset(codes, live))
 
     def _round_end(
         self, training: PathTraining, losses: Mapping[str, float], n_steps: int, started: float

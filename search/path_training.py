@@ -4,7 +4,7 @@ A part is a single path or more, summed without weights. Binary cross-entropy, g
 Batches and dropout are a function of seed, epoch and step.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,16 +16,17 @@ from torch import Tensor
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
 from genotools.files import parse_json
+from genotools.formats import SHARED_WEIGHTS
 from genotools.nn.live_ops import LiveOps
 from genotools.nn.supernet import Supernet
 from genotools.randomness import forked_torch
 from genotools.search.halves import EpochBatches
 from genotools.search.supernet_state import by_part, joined, restore_supernet, supernet_state
+from genotools.training.divergence import DivergedError, weights_fault
 from genotools.training.loss import prediction_loss
 from genotools.training.meter import Meter
 from genotools.training.optimiser import clipped_step, make_optimiser, set_learning_rates
 from genotools.training.precision import autocast, tensor_cores
-from genotools.training.progress import DivergedError
 from genotools.training.seeds import child_seed
 from genotools.training.settings import TrainingSettings
 from genotools.training.state_files import read_state, write_state
@@ -33,10 +34,13 @@ from genotools.training.validation import to_device
 
 __all__ = ["PathTraining", "SavedTraining"]
 
-FORMAT, VERSION = "genotools/shared-weights", 1
-
 ORDER, STEP = 40, 41
 """Branches of the tree of seeds; their numbers are part of what makes a run repeatable."""
+
+LOWER_THE_RATES = (
+    "Lower the learning rates or clip_norm, and search anew in another folder: resumed, the same search ends here "
+    "again."
+)
 
 SAVED_EVERY = 200
 """Steps after which the state is saved within an epoch."""
@@ -79,6 +83,7 @@ class PathTraining:
         self.path = path
         self.round, self.epoch, self.step = 0, 0, 0
         self._meter, self._first = Meter(device), 0
+        self._batches: EpochBatches | None = None
         self._parameters = dict(supernet.named_parameters())
         self._optimiser = make_optimiser(supernet, settings)
         supernet.set_dropout(dropout_x=settings.dropout_x, dropout_h=settings.dropout_h)
@@ -116,7 +121,7 @@ class PathTraining:
         Raises
         ------
         DivergedError
-            If a loss is no longer finite; names round, epoch and step.
+            If losses, gradients or weights are no longer finite; names round, epoch, step and rows.
         """
         if parts:
             set_learning_rates(self._optimiser, self.settings, epoch=schedule_epoch)
@@ -136,20 +141,23 @@ class PathTraining:
             path=(ORDER, self.epoch),
         )
         self._meter, self._first = Meter(self.device), self.step
+        self._batches = batches
         self.supernet.train()
         while self.step < len(parts):
             before_step()
             codes, labels = batches[self.step]
             with forked_torch(child_seed(seed, STEP, self.epoch, self.step), device=str(self.device)):
-                loss = self._do_step(codes, labels, parts[self.step])
+                loss, norm = self._do_step(codes, labels, parts[self.step])
             self.step += 1
-            self._meter.add(loss, torch.zeros_like(loss), step=self.step)
+            self._meter.add(loss, torch.zeros_like(loss), norm, step=self.step)
             if self.step % SAVED_EVERY == 0 and self.step < len(parts):
-                self._check_finite()
                 self.save()
         self._check_finite()
 
-    def _do_step(self, codes: NDArray[np.uint8], labels: NDArray[np.uint8], part: LiveOps) -> Tensor:
+    def _do_step(
+        self, codes: NDArray[np.uint8], labels: NDArray[np.uint8], part: LiveOps
+    ) -> tuple[Tensor, Tensor]:
+        """Take a step; return the loss and the norm of the gradients."""
         self._optimiser.zero_grad(set_to_none=True)
         with (
             tensor_cores(self.device, self.settings.precision),
@@ -160,24 +168,36 @@ class PathTraining:
             loss = prediction_loss(logits, targets, self.supernet.task.kind)
         with tensor_cores(self.device, self.settings.precision):
             loss.backward()  # type: ignore[no-untyped-call]
-        clipped_step(self._optimiser, self.settings.clip_norm)
-        return loss.detach()
+        norm = clipped_step(self._optimiser, self.settings.clip_norm)
+        return loss.detach(), norm
 
     def _check_finite(self) -> None:
-        step = self._meter.first_bad_step()
-        if step is not None:
-            raise DivergedError(
-                f"the loss of the shared weights is not a finite number: round {self.round + 1}, "
-                f"epoch {self.epoch + 1}, step {step}. Lower the learning rates or clip_norm."
-            )
+        """Raise DivergedError if a step was not finite, the first one being named, or if the weights are not."""
+        if self._batches is not None and (bad := self._meter.first_bad()) is not None:
+            what = "loss of the shared weights" if bad.is_loss else "norm of the shared weights' gradients"
+            rows = self._batches.rows_of(bad.step - 1)
+            raise self._diverged(f"the {what} is not a finite number", rows, step=bad.step)
+        if fault := weights_fault(self.supernet.state_dict()):
+            raise self._diverged(fault)
+
+    def _diverged(self, what: str, rows: Iterable[int] = (), **place: int) -> DivergedError:
+        return DivergedError(
+            what,
+            place={"round": self.round + 1, "epoch": self.epoch + 1, **place},
+            rows=rows,
+            store_path=self.store.path,
+            state=self.path,
+            way_out=LOWER_THE_RATES,
+        )
 
     def save(self) -> None:
-        """Write the state in place of the one before."""
+        """Write the state in place of the one before; raises DivergedError where it is not finite."""
+        self._check_finite()
         if self.path is None:
             return
         place = {"round": self.round, "epoch": self.epoch, "step": self.step}
         live = self.supernet.live.to_document()
-        header = {"format": FORMAT, "version": VERSION, "place": place, "live": live}
+        header = {**SHARED_WEIGHTS.signed_header, "place": place, "live": live}
         write_state(self.path, joined(supernet_state(self.supernet, self._optimiser)), header)
 
     def restore(self, saved: "SavedTraining") -> None:
@@ -206,7 +226,7 @@ class SavedTraining(NamedTuple):
         """Return the state at ``path``, None where there is none; raises DataError where it is damaged."""
         if not path.exists():
             return None
-        metadata, tensors = read_state(path, format_name=FORMAT, version=VERSION)
+        metadata, tensors = read_state(path, SHARED_WEIGHTS)
         live = LiveOps.from_document(
             parse_json(metadata.get("live", "null"), where=f"{path}: live"), where=f"{path}: live"
         )

@@ -8,6 +8,7 @@ norms by the statistics of the batch, since running ones lag behind what is take
 Reference: Wang et al., Rethinking Architecture Selection in Differentiable NAS (2021); there, accuracy is measured.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -22,6 +23,8 @@ from genotools.nn.alphas import Alphas
 from genotools.nn.live_ops import NONE, ROLES, LiveEdge, LiveOp, LiveOps, Role
 from genotools.nn.supernet import Supernet, build_supernet, frozen_statistics, without_dropout
 from genotools.search.derive import Probs, derive
+from genotools.search.supernet_faults import LOWER_THE_RATES
+from genotools.training.divergence import DivergedError
 from genotools.training.loss import prediction_loss
 from genotools.training.validation import to_device
 
@@ -59,9 +62,10 @@ class HeldOutLoss:
         size = min(batch_size, len(rows))
         n_batches = min(n_batches, len(rows) // size)
         spread = rows[np.linspace(0, len(rows) - 1, n_batches * size).astype(np.int64)]
+        self._store_path, self._rows = store.path, np.split(spread, n_batches)
         self._batches = [
             (to_device(store.codes(part), device), to_device(store.labels(part), device).float())
-            for part in np.split(spread, n_batches)
+            for part in self._rows
         ]
 
     def __call__(self, supernet: Supernet, alphas: Alphas) -> float:
@@ -70,13 +74,23 @@ class HeldOutLoss:
 
     @torch.no_grad()
     def of(self, supernet: Supernet, forward: Callable[[Tensor], Tensor]) -> float:
-        """Return the same for any way to run the supernet on base codes ``(N, L)``."""
+        """Return the same for any way to run the supernet on base codes ``(N, L)``.
+
+        Raises
+        ------
+        DivergedError
+            If it is not finite: nothing can be chosen by it.
+        """
         was_training = supernet.training
         supernet.train()
         total = 0.0
         with frozen_statistics(supernet), without_dropout(supernet):
-            for codes, targets in self._batches:
-                total += prediction_loss(forward(codes), targets, supernet.task.kind).item()
+            for (codes, targets), rows in zip(self._batches, self._rows, strict=True):
+                loss = prediction_loss(forward(codes), targets, supernet.task.kind).item()
+                if not math.isfinite(loss):
+                    what = "the held-out loss that ops are judged by is not a finite number"
+                    raise DivergedError(what, rows=rows, store_path=self._store_path, way_out=LOWER_THE_RATES)
+                total += loss
         supernet.train(was_training)
         return total / len(self._batches)
 

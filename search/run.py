@@ -7,6 +7,7 @@
 ``networks/``           the training states of trials under way, and of those that may be continued
 ``best.genotype.json``  the best genotype
 ``result.json``         the best trial and the figures; written last
+``diverged.json``       instead of it, where weights that trials share were no longer finite
 ======================= =====================================================================================
 
 The engine's state is saved between rounds only. A search that was killed asks the same round again, takes from the
@@ -22,6 +23,7 @@ import numpy as np
 
 from genotools.errors import DataError, GenotoolsError
 from genotools.files import write_json
+from genotools.formats import SEARCH
 from genotools.genotype.documents import space_to_document
 from genotools.genotype.space import SearchSpace
 from genotools.search.budget import Budget
@@ -29,11 +31,12 @@ from genotools.search.driver import Driver, Limits
 from genotools.search.engine import ChoosingEngine
 from genotools.search.evaluation import Evaluator, RoundEvaluator
 from genotools.search.executors import Executor, LocalExecutor
-from genotools.search.folder import BEST_FILE, RUN_FORMAT, VERSION, opened
+from genotools.search.folder import BEST_FILE, opened
 from genotools.search.objectives import Objective, check_objectives
 from genotools.search.registry import make_engine
 from genotools.search.source import Source, SourceOptions
 from genotools.search.trial import Status, Trial
+from genotools.training.divergence import recorded
 
 __all__ = ["SearchResult", "search"]
 
@@ -135,6 +138,8 @@ def search(
         If ``folder`` holds something and ``resume`` was not asked for.
     DataError
         If a setting is wrong, or a resumed run was started with other settings, or is in use.
+    DivergedError
+        If weights that trials share are no longer finite. A trial of its own weights has failed then, no more.
     GenotoolsError
         If no trial finished.
     """
@@ -143,8 +148,7 @@ def search(
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
     proposer = make_engine(engine, Source(space, rng=rng, options=options), settings)
     config = {
-        "format": RUN_FORMAT,
-        "version": VERSION,
+        **SEARCH.signed_header,
         "engine": engine,
         "space": space_to_document(space),
         "seed": seed,
@@ -154,7 +158,7 @@ def search(
         **options.description,
         "evaluator": evaluator.describe(),
     }
-    with opened(folder, config, resume=resume):
+    with opened(folder, config, resume=resume), recorded(folder):
         driver = Driver(
             folder,
             proposer,
@@ -190,8 +194,7 @@ def _write_result(result: SearchResult, engine: str, objectives: Sequence[Object
     write_json(
         result.folder / "result.json",
         {
-            "format": RUN_FORMAT,
-            "version": VERSION,
+            **SEARCH.signed_header,
             "engine": engine,
             "seed": seed,
             "best": {"trial": best.number, "digest": best.genotype.digest, "file": BEST_FILE},

@@ -11,6 +11,7 @@ the same scores bit for bit.
 References: Shi et al., BONAS (2020), section 3.3; Pham et al., ENAS (2018), section 2.2.
 """
 
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, cast
 
@@ -31,7 +32,7 @@ from genotools.search.evaluation import Outcome, RoundJob
 from genotools.search.executors import run_job
 from genotools.search.halves import EpochBatches
 from genotools.search.path_training import PathTraining, SavedTraining
-from genotools.training.progress import DivergedError
+from genotools.training.divergence import DivergedError
 from genotools.training.seeds import child_seed
 from genotools.training.settings import TrainingSettings
 from genotools.training.validation import to_device, validate
@@ -108,17 +109,27 @@ class SharedWeightsEvaluator:
     def evaluate_round(self, job: RoundJob) -> Iterator[Outcome]:
         """Train the shared weights, or what is left of it, and yield the outcome of every job that is not done.
 
+        Where the weights of a round diverge, its trials have failed, and another round may do better.
+
         Raises
         ------
         DivergedError
-            If a loss is no longer finite; names round, epoch and step.
+            If weights that are kept for the search, or their losses or gradients, are no longer finite; names round,
+            epoch, step and rows.
         DataError
             If the saved state is damaged or not of this search.
         """
-        training = self._trained_for_round(job) if self._keep == "round" else self._trained_on(job)
-        for one, is_done in zip(job.jobs, job.is_done, strict=True):
-            if not is_done:
-                yield run_job(lambda one: self._score(training.supernet, one.genotype, seed=job.seed), one)
+        left = [one for one, is_done in zip(job.jobs, job.is_done, strict=True) if not is_done]
+        try:
+            training = self._trained_for_round(job) if self._keep == "round" else self._trained_on(job)
+        except DivergedError:
+            if self._keep == "search":
+                raise
+            error = traceback.format_exc()
+            yield from (Outcome(number=one.number, seconds=0.0, error=error) for one in left)
+            return
+        for one in left:
+            yield run_job(lambda one: self._score(training.supernet, one.genotype, seed=job.seed), one)
 
     def _trained_for_round(self, job: RoundJob) -> PathTraining:
         """Return a supernet of the round's genotypes, trained on them."""
@@ -188,7 +199,11 @@ class SharedWeightsEvaluator:
                 precision=self._settings.precision,
             )
         if validation.metrics is None:
-            raise DivergedError("the validation loss is not a finite number.")
+            raise DivergedError(
+                "the validation loss is not a finite number",
+                rows=validation.bad_rows,
+                store_path=self._store.path,
+            )
         costs = cost(genotype, self._macro, self._task)
         return {
             **{f"valid_{name}": value for name, value in validation.metrics.summary().items()},

@@ -10,7 +10,7 @@ References: Scheppach et al., section III and appendix A; Liu et al., DARTS (201
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -29,12 +29,13 @@ from genotools.randomness import forked_torch
 from genotools.search.halves import EpochBatches, Halves
 from genotools.search.one_shot_settings import OneShotSettings
 from genotools.search.second_order import Weights, sgd_step, unrolled_gradients
+from genotools.search.supernet_faults import FAULTS, LOWER_THE_RATES, Part
 from genotools.search.supernet_state import by_part, joined, restore_supernet, supernet_state
+from genotools.training.divergence import DivergedError, weights_fault
 from genotools.training.loss import prediction_loss, slowness
 from genotools.training.meter import Meter
 from genotools.training.optimiser import clipped_step, learning_rates, make_optimiser, set_learning_rates
 from genotools.training.precision import autocast, tensor_cores
-from genotools.training.progress import DivergedError
 from genotools.training.ranks import Ranks
 from genotools.training.seeds import child_seed
 from genotools.training.validation import to_device
@@ -153,17 +154,14 @@ class StageTraining:
         Raises
         ------
         DivergedError
-            If a loss is no longer finite; names stage, epoch and step.
+            If losses, gradients, weights or alphas are no longer finite; names stage, epoch, step and rows.
         """
         started = reported = time.perf_counter()
         set_learning_rates(self.optimiser, self.training, epoch=self.epoch)
         skip_dropout = self.plan.skip_dropout_at(self.epoch)
         self.supernet.set_dropout(skip=skip_dropout)
         self.supernet.train()
-        for_weights, for_alphas = (
-            self._batches(rows, branch, n_steps=self.n_steps, number=self.epoch)
-            for rows, branch in ((self.halves.weights, WEIGHT_ORDER), (self.halves.alphas, ALPHA_ORDER))
-        )
+        for_weights, for_alphas = self._epoch_batches("weights"), self._epoch_batches("alphas")
         while self.step < self.n_steps:
             before_step()
             batch = self._to_device(for_weights, self.step)
@@ -180,30 +178,38 @@ class StageTraining:
                 self.check_finite()
                 on_step(self._place())
         self.check_finite()
+        self.check_weights()
         return self._finish_epoch(skip_dropout, seconds=time.perf_counter() - started)
 
     def weight_step(self, batch: Batch) -> None:
         """Train the weights on one batch; the alphas stay."""
+        self.weight_meter.add(*self._train_weights(batch), step=self.step + 1)
+
+    def _train_weights(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Take a step of the weights; return loss, slowness, and the norm of the gradients."""
         with self.alphas.frozen():
             self.optimiser.zero_grad(set_to_none=True)
             loss, slow = self.losses(batch)
             with self._tensor_cores():
                 (loss + self.training.slowness * slow).backward()  # type: ignore[no-untyped-call]
             self.ranks.average_gradients(self.parameters.values())
-            clipped_step(self.optimiser, self.training.clip_norm)
-        self.weight_meter.add(loss.detach(), slow.detach(), step=self.step + 1)
+            norm = clipped_step(self.optimiser, self.training.clip_norm)
+        return loss.detach(), slow.detach(), norm
 
     def tune(self, number: int, *, n_steps: int) -> None:
         """Train the weights alone for some steps, as the ``number``-th time that is done."""
         if n_steps == 0:
             return
         batches = self._batches(self.halves.weights, TUNING, n_steps=n_steps, number=number)
+        meter = Meter(self.device)
         for step in range(n_steps):
             seed = child_seed(self.seed, TUNING, self.stage, number, step, *self.ranks.path)
             with forked_torch(seed, device=str(self.device)):
-                self.weight_step(self._to_device(batches, step))
+                meter.add(*self._train_weights(self._to_device(batches, step)), step=step + 1)
         self.ranks.average_statistics(self.supernet)
-        self.check_finite()
+        if (bad := meter.first_bad()) is not None:
+            rows = batches.rows_of(bad.step - 1)
+            raise self._diverged(FAULTS["weights", bad.is_loss], rows, decision=number, step=bad.step)
 
     def alpha_step(self, held_out: Batch, batch: Batch, *, seed: int) -> None:
         """Train the alphas on a held-out batch; weights and running statistics stay."""
@@ -217,7 +223,9 @@ class StageTraining:
             torch.nn.utils.clip_grad_norm_(self.alphas.tensors, self.settings.alpha_clip_norm)
         self.alpha_optimiser.step()
         self.alpha_optimiser.zero_grad(set_to_none=True)
-        self.alpha_meter.add(loss, torch.zeros_like(loss), step=self.step + 1)
+        with torch.no_grad():
+            largest = torch.nn.utils.get_total_norm(self.alphas.tensors, float("inf"))
+        self.alpha_meter.add(loss, torch.zeros_like(loss), largest, step=self.step + 1)
 
     def _first_order(self, held_out: Batch, seed: int) -> Tensor:
         with self.supernet.frozen(), forked_torch(seed, device=str(self.device)):
@@ -259,6 +267,12 @@ class StageTraining:
             loss = prediction_loss(logits, targets, self.supernet.task.kind)
             return loss, slowness(states, loss)
 
+    def _epoch_batches(self, part: Part) -> EpochBatches:
+        """Return the batches of the epoch that is under way."""
+        if part == "alphas":
+            return self._batches(self.halves.alphas, ALPHA_ORDER, n_steps=self.n_steps, number=self.epoch)
+        return self._batches(self.halves.weights, WEIGHT_ORDER, n_steps=self.n_steps, number=self.epoch)
+
     def _batches(self, rows: NDArray[np.int64], branch: int, *, n_steps: int, number: int) -> EpochBatches:
         return EpochBatches(
             self.store,
@@ -282,15 +296,30 @@ class StageTraining:
         return to_device(codes, self.device), to_device(labels, self.device).float()
 
     def check_finite(self) -> None:
-        """Raise DivergedError if a loss was NaN or infinite."""
-        for what, meter in (("alpha", self.alpha_meter), ("weight", self.weight_meter)):
-            step = meter.first_bad_step()
-            if step is not None:
-                raise DivergedError(
-                    f"the loss of the {what} step is not a finite number: stage {self.stage + 1}, "
-                    f"epoch {self.epoch + 1}, step {step}. Lower the learning rates of the weights or of the "
-                    "alphas."
-                )
+        """Raise DivergedError if a step was not finite; the first one is named, whenever it is looked for."""
+        meters: tuple[tuple[Part, Meter], ...] = (
+            ("alphas", self.alpha_meter),
+            ("weights", self.weight_meter),
+        )
+        found = [(bad, part) for part, meter in meters if (bad := meter.first_bad()) is not None]
+        if found:
+            bad, part = min(found, key=lambda one: one[0].step)  # of one step the alphas, whose turn is first
+            rows = self._epoch_batches(part).rows_of(bad.step - 1)
+            raise self._diverged(FAULTS[part, bad.is_loss], rows, step=bad.step)
+
+    def check_weights(self) -> None:
+        """Raise DivergedError if weights or statistics are not finite: such a state is not kept."""
+        if fault := weights_fault(self.supernet.state_dict()):
+            raise self._diverged(fault)
+
+    def _diverged(self, what: str, rows: Iterable[int] = (), **place: int) -> DivergedError:
+        return DivergedError(
+            what,
+            place={"stage": self.stage + 1, "epoch": self.epoch + 1, **place},
+            rows=rows,
+            store_path=self.store.path,
+            way_out=LOWER_THE_RATES,
+        )
 
     def _place(self) -> StepPlace:
         return StepPlace(

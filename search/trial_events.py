@@ -73,6 +73,10 @@ def read_trials(journal: Journal, space: SearchSpace | None = None) -> tuple[dic
 
 def trial_from_event(event: Mapping[str, Any], space: SearchSpace | None, *, where: str) -> Trial:
     """Return the trial of an event; raises DataError where something is missing or damaged."""
+    if "score" in event:  # version 1 had one score, and no budgets
+        score = event["score"]
+        later: dict[str, Any] = {"budget_epochs": None, "continues": None, "origin": {}}
+        event = {**later, **event, "scores": None if score is None else [score]}
     try:
         number, status = as_whole(event["trial"], "trial", where), Status(event["status"])
         scores, metrics, seconds = event["scores"], event["metrics"], event["seconds"]

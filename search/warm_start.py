@@ -18,6 +18,7 @@ from genotools.data.loader import spread
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
 from genotools.files import read_json, write_json
+from genotools.formats import DATA_DESCRIPTORS, SEARCH
 from genotools.genotype.documents import genotype_from_document, space_from_document
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.space import SearchSpace
@@ -25,7 +26,6 @@ from genotools.genotype.task import TaskKind
 from genotools.search.folder import BEST_FILE
 from genotools.search.journal import Journal
 from genotools.search.one_shot_run import read_candidates
-from genotools.search.trial import Trial
 from genotools.search.trial_events import trial_from_event
 
 __all__ = ["DESCRIPTORS", "descriptors", "distance", "genotypes_of_run", "most_similar", "write_descriptors"]
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 DESCRIPTORS = "data.json"
 """File of a run folder that says what its data are like."""
 
-FORMAT, VERSION = "genotools/data-descriptors", 1
 K = 4
 MAX_WINDOWS = 4000
 MAX_BASES = 8_000_000
@@ -100,7 +99,8 @@ def _of_search(folder: Path, space: SearchSpace) -> list[Genotype]:
     """Return the genotypes of a search, best first; none where it was stopped before there was one."""
     journal = Journal(folder / "journal.jsonl")
     own = _space_of_search(folder, space)
-    trials = [_trial(event, own, journal.path) for event in journal.read() if event["event"] == "ended"]
+    ended = [event for event in journal.read() if event["event"] == "ended"]
+    trials = [trial_from_event(event, own, where=str(journal.path)) for event in ended]
     if not trials:  # the choice of a one-shot search comes last
         return [candidate.genotype for candidate in reversed(read_candidates(folder, space=own))]
     finished = [trial for trial in trials if trial.score is not None]
@@ -114,19 +114,10 @@ def _of_search(folder: Path, space: SearchSpace) -> list[Genotype]:
 def _space_of_search(folder: Path, space: SearchSpace) -> SearchSpace | None:
     """Return the space a search was made in; None where it is a registered one."""
     path = folder / "config.json"
-    config = read_json(path) if path.is_file() else None
-    named = config.get("space") if isinstance(config, dict) else None
+    named = SEARCH.check_object(read_json(path), where=path).get("space") if path.is_file() else None
     if isinstance(named, dict):
         return space_from_document(named, where=f"{path}, space")
     return space if named == space.name else None
-
-
-def _trial(event: Mapping[str, Any], space: SearchSpace | None, path: Path) -> Trial:
-    if "scores" not in event:  # version 1 had one score, and no budgets
-        score = event.get("score")
-        added: dict[str, Any] = {"budget_epochs": None, "continues": None, "origin": {}}
-        event = {**added, **event, "scores": None if score is None else [score]}
-    return trial_from_event(event, space, where=str(path))
 
 
 def descriptors(store: SequenceStore) -> dict[str, Any]:
@@ -145,8 +136,7 @@ def descriptors(store: SequenceStore) -> dict[str, Any]:
     rates = ((~np.isnan(labels)) if labels.dtype.kind == "f" else labels).mean(axis=0)
     known = codes[codes < 4]
     return {
-        "format": FORMAT,
-        "version": VERSION,
+        **DATA_DESCRIPTORS.header,
         "length_bp": store.length,
         "kind": str(store.task.kind),
         "n_labels": len(store.names),
@@ -253,8 +243,9 @@ class _Descriptors(BaseModel):
 
 
 def _read(path: Path) -> dict[str, Any]:
+    document = DATA_DESCRIPTORS.check_object(read_json(path), where=path)
     try:
-        return _Descriptors.model_validate(read_json(path)).model_dump()
+        return _Descriptors.model_validate(document).model_dump()
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors()]
         raise DataError.from_faults(f"{path} (not the description of a data set)", faults) from error

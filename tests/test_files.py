@@ -3,6 +3,8 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from genotools.errors import DataError, OutputExistsError
 from genotools.files import (
     MAX_JSON_BYTES,
     check_output,
+    claimed_output,
     parse_json,
     read_json,
     replacing,
@@ -240,3 +243,55 @@ def test_a_link_stays_a_link_and_permissions_stay_what_they_were(tmp_path: Path)
     assert link.is_symlink()
     assert real.read_text() == "new"
     assert real.stat().st_mode & 0o777 == 0o600
+
+
+ADD = """
+import sys
+from pathlib import Path
+from genotools.errors import DataError
+from genotools.files import claimed_output
+
+path, start = Path(sys.argv[1]), Path(sys.argv[2])
+Path(f"{start}-{sys.argv[3]}").touch()
+while not start.exists():
+    pass
+n_left = 60
+while n_left:
+    try:
+        with claimed_output(path, lambda: None, busy="busy"):
+            path.write_text(str(int(path.read_text()) + 1))
+            n_left -= 1
+    except DataError as error:
+        assert str(error) == f"{path}: busy"
+"""
+
+
+def test_whoever_holds_an_output_is_alone_although_the_lock_goes_with_him(tmp_path: Path) -> None:
+    """A lock file that is removed must not leave two processes that each hold one."""
+    path, start = tmp_path / "count", tmp_path / "start"
+    path.write_text("0")
+    command = [sys.executable, "-c", ADD, str(path), str(start)]
+    processes = [subprocess.Popen([*command, str(number)]) for number in range(4)]
+    while not all(Path(f"{start}-{number}").exists() for number in range(4)):
+        assert all(process.poll() is None for process in processes)
+    start.touch()
+    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0, 0]
+    assert path.read_text() == "240"
+    assert not (tmp_path / "count.partial.lock").exists()
+
+
+def test_an_output_that_came_meanwhile_is_seen_once_it_is_claimed(tmp_path: Path) -> None:
+    asked: list[bool] = []
+
+    def check_free() -> None:
+        asked.append((tmp_path / "out.partial.lock").exists())
+        if asked[-1]:
+            raise OutputExistsError(tmp_path / "out")
+
+    with (
+        pytest.raises(OutputExistsError, match="exists already"),
+        claimed_output(tmp_path / "out", check_free, busy="busy"),
+    ):
+        raise AssertionError("not to be reached")
+    assert asked == [False, True]
+    assert list(tmp_path.iterdir()) == []

@@ -6,17 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-__all__ = ["Scenario", "make_inputs", "scenarios"]
+__all__ = ["Scenario", "contents", "scenarios"]
 
 TIMES = frozenset({"seconds", "elapsed", "sequences_per_s", "started", "path", "search_seconds"})
 """Keys whose values differ from run to run."""
 
 PICTURES = {".png", ".svg", ".pdf"}
 PASSING = {".lock", "worker.log"}
-
-LENGTH_BP = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +31,7 @@ class Scenario:
 
 
 def scenarios(inputs: Path) -> list[Scenario]:
-    """Return the commands of the drill: on what :func:`make_inputs` has written."""
+    """Return the commands of the drill: on what :func:`genotools.testing.inputs.write_inputs` has written."""
     store, macro = str(inputs / "store.h5"), str(inputs / "macro.json")
     short = ["--data", store, "--macro", macro, "--batch-size", "8", "--device", "cpu", "--seed", "1"]
 
@@ -77,53 +73,6 @@ def scenarios(inputs: Path) -> list[Scenario]:
         Scenario("variants", variants),
         Scenario("zoo add", zoo, resumes=False),
     ]
-
-
-def make_inputs(folder: Path) -> None:
-    """Write a store, genotype, macro, model, genome, variants and a MATLAB file, all small."""
-    import h5py
-
-    from genotools.data.encoding import decode
-    from genotools.data.write import write_store
-    from genotools.export import export_onnx
-    from genotools.files import write_json
-    from genotools.genotype import GENOME_NAS, Layer, Macro, Task
-    from genotools.nn import build
-    from genotools.training import save_weights
-
-    rng = np.random.default_rng(0)
-    names = ("first", "second")
-    codes = rng.integers(0, 4, size=(160, LENGTH_BP), dtype=np.uint8)
-    labels = rng.integers(0, 2, size=(160, 2), dtype=np.uint8)
-    splits = np.repeat([0, 1, 2], [112, 24, 24])
-    write_store(folder / "store.h5", codes=codes, labels=labels, names=names, splits=splits, provenance={})
-    macro = Macro(
-        length=LENGTH_BP, channels=2, layers=(Layer("reduce", 4), Layer("reduce", 3)), head_hidden=8
-    )
-    write_json(folder / "macro.json", macro.to_document())
-    genotype = GENOME_NAS.sample(rng=rng)
-    genotype.save(folder / "genotype.json")
-    network = build(genotype, macro, Task(2, names=names), seed=0)
-    (folder / "model").mkdir()
-    save_weights(folder / "model" / "weights.safetensors", network)
-    genotype.save(folder / "model" / "genotype.json")
-    export_onnx(network, folder / "model.onnx")
-    genome = rng.integers(0, 4, size=20_000, dtype=np.uint8)
-    (folder / "genome.fa").write_text(f">chrI\n{decode(genome)}\n")
-    places = np.sort(rng.choice(np.arange(100, 19_900), size=4000, replace=False))
-    rows = [f"chrI\t{at + 1}\t.\t{'ACGT'[genome[at]]}\t{'CGTA'[genome[at]]}\t.\t.\t." for at in places]
-    header = ["##fileformat=VCFv4.2", "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"]
-    (folder / "calls.vcf").write_text("\n".join([*header, *rows]) + "\n")
-    with h5py.File(folder / "train.mat", "w") as file:
-        n_rows = 30_000
-        bases = rng.integers(0, 4, size=(1000, n_rows), dtype=np.uint8)
-        windows = file.create_dataset(
-            "trainxdata", shape=(1000, 4, n_rows), dtype=np.uint8, chunks=(1000, 4, 200)
-        )
-        for start in range(0, n_rows, 1000):
-            block = bases[:, start : start + 1000]
-            windows[:, :, start : start + 1000] = block[:, None] == np.arange(4, dtype=np.uint8)[:, None]
-        file["traindata"] = rng.integers(0, 2, size=(3, n_rows), dtype=np.uint8)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

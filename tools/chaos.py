@@ -21,7 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from _chaos_scenarios import Scenario, contents, make_inputs, scenarios
+from _chaos_scenarios import Scenario, contents, scenarios
+
+from genotools.testing.inputs import write_inputs
 
 KINDS = ("kill -9", "SIGTERM", "Ctrl-C", "full disk", "worker death", "clock jump")
 SIGNALS = {"kill -9": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "Ctrl-C": signal.SIGINT}
@@ -173,7 +175,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="chaos-") as work:
         inputs = Path(work) / "inputs"
         inputs.mkdir()
-        make_inputs(inputs)
+        write_inputs(inputs)
         chosen = [one for one in scenarios(inputs) if arguments.only is None or arguments.only in one.name]
         share = -(-arguments.faults // len(chosen))
         print(f"| command | {' | '.join(KINDS)} | lost | different | told badly |")

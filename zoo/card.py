@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, Va
 
 from genotools.errors import DataError
 from genotools.files import read_json
+from genotools.formats import ZOO_CARD
 
 __all__ = [
     "CARD",
@@ -19,7 +20,6 @@ __all__ = [
     "Line",
     "Sha256",
     "Summary",
-    "check_version",
     "faults_of",
     "file_sha256",
     "make_card",
@@ -27,7 +27,6 @@ __all__ = [
 ]
 
 CARD = "card.json"
-VERSION = 1
 MAX_CARD_BYTES = 1_000_000
 MAX_FILES = 32
 
@@ -103,7 +102,7 @@ def file_sha256(path: Path) -> str:
 
 def read_card(path: Path) -> Card:
     """Read a card and check its shape; raises DataError listing every fault with its key."""
-    document = check_version(read_json(path, max_bytes=MAX_CARD_BYTES), path, VERSION)
+    document = ZOO_CARD.check_object(read_json(path, max_bytes=MAX_CARD_BYTES), where=path)
     return make_card(where=path, **document)
 
 
@@ -113,16 +112,6 @@ def make_card(*, where: Path | str, **values: Any) -> Card:
         return Card.model_validate(values)
     except ValidationError as error:
         raise DataError.from_faults(where, faults_of(error)) from error
-
-
-def check_version(document: object, where: Path | str, newest: int) -> dict[str, Any]:
-    """Return the object that a JSON file holds; raises DataError if it is none, or newer than ``newest``."""
-    if not isinstance(document, dict):
-        raise DataError(f"{where}: a JSON object is expected, not {type(document).__name__}.")
-    version = document.get("version")
-    if isinstance(version, int) and version > newest:
-        raise DataError(f"{where}: version {version} is newer than this genotools reads. Update genotools.")
-    return {str(key): value for key, value in document.items()}
 
 
 def faults_of(error: ValidationError) -> list[str]:

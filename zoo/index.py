@@ -8,12 +8,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, St
 
 from genotools.errors import DataError
 from genotools.files import read_json, write_json
+from genotools.formats import ZOO_INDEX
 from genotools.zoo.card import (
     CARD,
     FileName,
     Sha256,
     Summary,
-    check_version,
     faults_of,
     file_sha256,
     read_card,
@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 INDEX = "index.json"
-VERSION = 1
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ class Index(BaseModel):
 
 def read_index(path: Path, *, where: str) -> Index:
     """Read an index that may be hostile; raises DataError listing every fault, ``where`` naming the zoo."""
-    document = check_version(read_json(path), where, VERSION)
+    document = ZOO_INDEX.check_object(read_json(path), where=f"{where}: {INDEX}")
     try:
         return Index.model_validate(document)
     except ValidationError as error:

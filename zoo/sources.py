@@ -4,6 +4,7 @@ from pathlib import Path
 
 from genotools.errors import DataError
 from genotools.files import read_json
+from genotools.formats import TRAINING, TRAINING_RESULT
 
 __all__ = ["facts_of"]
 
@@ -15,8 +16,10 @@ def facts_of(source: Path) -> dict[str, dict[str, object]]:
     config, result = read_json(source / "config.json"), read_json(source / "result.json")
     if not isinstance(config, dict) or not isinstance(result, dict):
         raise DataError(f"{source}: config.json and result.json must hold JSON objects.")
-    if config.get("format") != "genotools/training":
+    if config.get("format") != TRAINING.name:
         return {}
+    TRAINING.check_object(config, where=source / "config.json")
+    TRAINING_RESULT.check_object(result, where=source / "result.json")
     facts = {
         "task": config.get("task"),
         "macro": config.get("macro"),

@@ -2,7 +2,8 @@
 
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import typer
 
 from genotools.cli._sampling import SamplingOptions, run_sampling
 from genotools.errors import DataError, OutputExistsError
-from genotools.files import read_json, write_json
+from genotools.files import claimed, read_json, write_json
+from genotools.formats import SEARCH_SEEDS
 from genotools.search import SearchResult
 
 __all__ = ["one_shot_seeds", "sampling_seeds", "seeds_of"]
 
-SUMMARY_FORMAT, VERSION = "genotools/search-seeds", 1
+LOCK = ".lock"
 
 
 def seeds_of(text: str) -> list[int]:
@@ -48,7 +50,19 @@ def sampling_seeds(
     as_json: bool,
 ) -> None:
     """Search once a seed in ``output/seed-N``, and at random with as much training in ``output/random-N``."""
-    _claim(output, resume=options.resume)
+    with _claimed(output, resume=options.resume):
+        _sampling_seeds(engine, options, output, seeds, beside_random=beside_random, as_json=as_json)
+
+
+def _sampling_seeds(
+    engine: str,
+    options: SamplingOptions,
+    output: Path,
+    seeds: Sequence[int],
+    *,
+    beside_random: bool,
+    as_json: bool,
+) -> None:
     results: dict[str, list[SearchResult]] = {}
     for seed in seeds:
         typer.echo(f"{engine}, seed {seed} ...", err=True)
@@ -61,8 +75,7 @@ def sampling_seeds(
             as_much = _as_random(options, found, resume=folder.exists())
             results.setdefault("random", []).append(run_sampling("random", as_much, folder, seed=seed))
     summary: dict[str, Any] = {
-        "format": SUMMARY_FORMAT,
-        "version": VERSION,
+        **SEARCH_SEEDS.signed_header,
         "engine": engine,
         "seeds": list(seeds),
         "scores": {name: [result.best.score for result in found] for name, found in results.items()},
@@ -105,16 +118,22 @@ def one_shot_seeds(
     as_json: bool,
 ) -> None:
     """Search once a seed in ``output/seed-N`` with an engine that trains a supernet."""
-    _claim(output, resume=resume)
-    for seed in seeds:
-        typer.echo(f"seed {seed} ...", err=True)
-        run_once(seed, output / f"seed-{seed}", False)
-    if as_json:
-        results = {str(seed): read_json(output / f"seed-{seed}" / "result.json") for seed in seeds}
-        typer.echo(json.dumps(results, indent=2))
+    with _claimed(output, resume=resume):
+        for seed in seeds:
+            typer.echo(f"seed {seed} ...", err=True)
+            run_once(seed, output / f"seed-{seed}", False)
+        if as_json:
+            results = {str(seed): read_json(output / f"seed-{seed}" / "result.json") for seed in seeds}
+            typer.echo(json.dumps(results, indent=2))
 
 
-def _claim(output: Path, *, resume: bool) -> None:
-    if output.is_dir() and any(output.iterdir()) and not resume:
-        raise OutputExistsError(output, "Continue its searches with --resume, or choose another folder.")
-    output.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def _claimed(output: Path, *, resume: bool) -> Iterator[None]:
+    """Hold the folder above the searches for this process, from the first of them to the last."""
+
+    def check_free() -> None:
+        if not resume and output.is_dir() and any(path.name != LOCK for path in output.iterdir()):
+            raise OutputExistsError(output, "Continue its searches with --resume, or choose another folder.")
+
+    with claimed(output, LOCK, check_free, busy="another process is running these searches."):
+        yield

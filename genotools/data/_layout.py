@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genotools.data.hdf5 import HDF5_ERRORS, foreign_parts, open_hdf5, texts_of
-from genotools.data.label_layout import LabelLayout
+from genotools.data.label_layout import MAX_CLASSES, LabelLayout
 from genotools.errors import DataError
-from genotools.files import parse_json
-from genotools.genotype.task import TaskKind
+from genotools.files import MAX_JSON_BYTES, parse_json
+from genotools.formats import STORE
+from genotools.genotype.macro import MAX_LENGTH_BP
+from genotools.genotype.task import MAX_OUTPUTS, TaskKind
 
 __all__ = [
-    "FORMAT",
     "SPLITS",
-    "VERSIONS",
     "Contents",
     "bytes_for_bases",
     "combined_digest",
@@ -33,8 +33,6 @@ __all__ = [
     "read_contents",
 ]
 
-FORMAT = "genotools/store"
-VERSIONS = (1, 2)
 SPLITS = ("train", "valid", "test")
 DTYPES = {
     "bases": "uint8",
@@ -44,6 +42,8 @@ DTYPES = {
     "splits": "uint8",
 }
 TEXTS = ("names", "groups", "contig_names")
+MAX_ROWS = 1_000_000_000
+MAX_CONTIGS = 10_000_000
 _HASH_BLOCK_ROWS = 1 << 16
 
 
@@ -113,19 +113,16 @@ def _unreadable(path: Path, error: Exception) -> DataError:
 
 def is_store(file: h5py.File) -> bool:
     """Say whether an HDF5 file calls itself a sequence store, of whatever version."""
-    return str(file.attrs.get("format")) == FORMAT
+    return str(file.attrs.get("format")) == STORE.name
 
 
 def _check_kind(path: Path, file: h5py.File) -> None:
     if not is_store(file):
         raise DataError(
-            f"{path}: HDF5, but not a sequence store (no attribute format={FORMAT!r}); it holds "
+            f"{path}: HDF5, but not a sequence store (no attribute format={STORE.name!r}); it holds "
             f"{', '.join(sorted(file)[:10]) or 'nothing'}."
         )
-    version = file.attrs.get("version")
-    if np.ndim(version) or version not in VERSIONS:
-        known = " and ".join(map(str, VERSIONS))
-        raise DataError(f"{path}: store version {version}, this genotools reads versions {known}.")
+    STORE.check_attributes(file.attrs, where=path)
 
 
 def _structural_faults(file: h5py.File) -> list[str]:
@@ -136,8 +133,10 @@ def _structural_faults(file: h5py.File) -> list[str]:
     if faults:
         return faults
     length = file.attrs["length"]
-    if not isinstance(length, int | np.integer) or length < 1:
-        return [f"attribute 'length' is {length}, a whole number of bases was expected"]
+    if not isinstance(length, int | np.integer) or not 1 <= length <= MAX_LENGTH_BP:
+        return [
+            f"attribute 'length' is {length}, a whole number of bases up to {MAX_LENGTH_BP:,} was expected"
+        ]
     if any(not isinstance(file[name], h5py.Dataset) for name in datasets):
         return ["groups where datasets were expected"]
     if any(file[name].shape is None for name in datasets):
@@ -146,6 +145,7 @@ def _structural_faults(file: h5py.File) -> list[str]:
         return [f"attribute 'task' is {file.attrs['task']!r}, one of {', '.join(TaskKind)} was expected"]
     n_rows, n_labels = file["splits"].size, file["names"].size
     labels = LabelLayout(_kind_of(file), n_labels)
+    faults += _excesses(n_rows, labels, file["contig_names"].size)
     shapes: dict[str, tuple[int, ...]] = {
         "bases": (n_rows, bytes_for_bases(int(length))),
         "unknown": (file["unknown"].size,),
@@ -172,12 +172,26 @@ def _structural_faults(file: h5py.File) -> list[str]:
     return faults
 
 
+def _excesses(n_rows: int, labels: LabelLayout, n_contigs: int) -> list[str]:
+    """Return a fault for everything that there is too much of."""
+    max_labels = MAX_CLASSES if labels.kind is TaskKind.MULTICLASS else MAX_OUTPUTS
+    counts = (
+        ("rows", n_rows, MAX_ROWS),
+        ("labels", labels.n_labels, max_labels),
+        ("contigs", n_contigs, MAX_CONTIGS),
+    )
+    return [f"{n:,} {what}, at most {most:,} are read" for what, n, most in counts if n > most]
+
+
 def _kind_of(file: h5py.File) -> TaskKind:
     return TaskKind(str(file.attrs["task"])) if file.attrs["version"] == 2 else TaskKind.MULTILABEL
 
 
 def _read(path: Path, file: h5py.File) -> Contents:
-    provenance = parse_json(str(file["provenance"].asstr()[()]), where=f"{path}: provenance")
+    text = str(file["provenance"].asstr()[()])
+    if len(text) > MAX_JSON_BYTES:
+        raise DataError(f"{path}: provenance has {len(text):,} bytes, at most {MAX_JSON_BYTES:,} are read.")
+    provenance = parse_json(text, where=f"{path}: provenance")
     if not isinstance(provenance, dict):
         raise DataError(f"{path}: provenance is not a JSON object.")
     return Contents(

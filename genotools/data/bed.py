@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 from genotools.data.contig_names import ContigNames
 from genotools.data.fasta import near_names
 from genotools.data.gff import as_bed, is_gff
-from genotools.data.unpacking import bounded_lines, unpacked
+from genotools.data.unpacking import unpacked
 from genotools.errors import MAX_FAULTS, N_SHOWN, DataError
+from genotools.files import limited_lines
 
 __all__ = ["POINT_PEAKS", "Intervals", "PointPeak", "Regions", "is_whole", "read_bed", "read_text"]
 
 PointPeak = Literal["centre", "summit"]
 POINT_PEAKS = get_args(PointPeak)
+MAX_LINES = 100_000_000
+"""Of a text file whose records are kept in memory."""
 SIGNAL, SUMMIT = 6, 9
 """Columns of narrowPeak, from 0."""
 
@@ -132,7 +135,9 @@ def read_text(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the numbered lines of a text file, gzip or not, without their line ends."""
     try:
         with unpacked(path) as binary:
-            for number, line in enumerate(bounded_lines(binary, path), start=1):
+            for number, line in enumerate(limited_lines(binary.readline, where=path), start=1):
+                if number > MAX_LINES:
+                    raise DataError(f"{path}: more than {MAX_LINES:,} lines, at most that many are read.")
                 if b"\0" in line:
                     raise DataError(f"{path}: not text (byte 0x00).")
                 yield number, line.decode("utf-8").rstrip("\r\n")

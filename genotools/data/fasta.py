@@ -5,15 +5,15 @@ or bgzip) is read whole into memory as codes, one byte a base. Positions outside
 """
 
 import difflib
+import io
 import os
 import shutil
 import tempfile
 import zlib
 from collections.abc import Iterable, Mapping
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyfaidx
@@ -31,6 +31,10 @@ MAX_COMPARED = 1_000_000
 MAX_HEADER_BYTES = 65_536
 """Longest header line that an index is checked against."""
 
+MAX_CONTIGS = 10_000_000
+MAX_UNPACKED_BYTES = 20_000_000_000
+"""Of a compressed file, which is kept in memory; the genome of wheat has 17 billion bases."""
+
 
 class Fasta:
     """Sequences of a FASTA file by contig and position.
@@ -46,8 +50,8 @@ class Fasta:
     Raises
     ------
     DataError
-        If the file is missing, empty, not FASTA, holds a name twice, has lines of unequal length within a
-        contig (plain files), or its index does not belong to it.
+        If the file is missing, empty, not FASTA, holds a name twice or more than ten million contigs, has lines of
+        unequal length within a contig (plain files), or its index does not belong to it.
 
     Examples
     --------
@@ -65,6 +69,9 @@ class Fasta:
         else:
             self._reader = _open_indexed(self.path)
             lengths = {name: int(record.rlen) for name, record in self._reader.index.items()}
+        if len(lengths) > MAX_CONTIGS:
+            self.close()
+            raise DataError(f"{path}: {len(lengths):,} contigs, at most {MAX_CONTIGS:,} are read.")
         self.contigs: Mapping[str, int] = MappingProxyType(lengths)
 
     def codes(self, contig: str, start: int, end: int) -> NDArray[np.uint8]:
@@ -158,7 +165,7 @@ def _check_first_character(path: Path, text: bytes) -> None:
 def _read_compressed(path: Path) -> dict[str, NDArray[np.uint8]]:
     try:
         with unpacked(path) as file:
-            data = b"".join(iter(partial(file.read, 1 << 20), b""))
+            data = _all_of(file, path)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: the gzip file is damaged or cut off ({error}).") from error
     if not data.strip():
@@ -175,6 +182,18 @@ def _read_compressed(path: Path) -> dict[str, NDArray[np.uint8]]:
             raise DataError(f"{path}: contig {name!r} appears twice.")
         sequences[name] = encode(body.translate(None, b" \t\r\n"))
     return sequences
+
+
+def _all_of(file: "io.BufferedReader[Any]", path: Path) -> bytes:
+    data = bytearray()
+    while block := file.read(1 << 24):
+        data += block
+        if len(data) > MAX_UNPACKED_BYTES:
+            raise DataError(
+                f"{path}: more than {MAX_UNPACKED_BYTES:,} bytes when unpacked. Unpack it to a file: plain FASTA is "
+                "read a window at a time."
+            )
+    return bytes(data)
 
 
 def _records(data: bytes) -> list[bytes]:

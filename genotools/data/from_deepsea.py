@@ -7,6 +7,7 @@ That half is left out: the loader makes it again. Reference: Zhou and Troyanskay
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from genotools.data.mat import MatRows, open_mat
 from genotools.data.store import SequenceStore
 from genotools.data.write import write_store_resumably
 from genotools.errors import DataError
-from genotools.files import check_output
+from genotools.files import check_output, claimed_output
 
 __all__ = [
     "CHANNEL_ORDERS",
@@ -106,54 +107,56 @@ def from_deepsea(
         If ``output`` exists and ``force`` is false.
     DataError
         If files do not fit together, are damaged or hold no one-hot; if the channel order is not to be told; if a row
-        of the finished store is not what the source has.
+        of the finished store is not what the source has; or if another process writes the same store.
     """
-    check_output(output, force=force)
-    parts = [_Part(split, open_mat(sources[split])) for split in SPLITS if split in sources]
-    if not parts:
-        raise DataError("no MATLAB file was given.")
-    try:
-        _check_alike(parts)
-        names = read_label_names(names_path, parts[0].rows.n_labels)
-        order = channel_order or _found_order(parts[0].rows)
-        on_message(
-            f"channels are {', '.join(order)}" + ("" if channel_order else " (told by the rarity of CpG)")
-        )
-        for part in parts:
-            part.table = _table_of(order)
-            if not keep_both_strands and is_doubled(part.rows):
-                part.n_used = part.rows.n_rows // 2
-                on_message(f"{part.split}: rows {part.n_used:,} on are the other strand and left out")
-        splits = np.repeat([SPLITS.index(part.split) for part in parts], [part.n_used for part in parts])
-        digest = write_store_resumably(
-            output,
-            codes=_Joined(parts, "codes"),
-            labels=_Joined(parts, "labels"),
-            names=names,
-            splits=splits,
-            provenance={
-                "sources": {part.split: part.rows.path.name for part in parts},
-                "source_channels": order,
-            },
-            identity={"order": order, "names": list(names), "parts": [part.identity() for part in parts]},
-            resume=resume,
-            force=force,
-            on_rows=on_rows,
-        )
-        n_verified = _verify(Path(output), parts)
-        return DeepSeaSummary(
-            path=Path(output),
-            digest=digest,
-            n_rows={part.split: part.n_used for part in parts},
-            length=parts[0].rows.length,
-            n_labels=len(names),
-            channel_order=order,
-            both_strands=tuple(part.split for part in parts if part.n_used < part.rows.n_rows),
-            n_verified=n_verified,
-        )
-    finally:
-        for part in parts:
-            part.rows.close()
+    output = Path(output)
+    check_free = partial(check_output, output, force=force)
+    with claimed_output(output, check_free, busy="another process is writing this store."):
+        parts = [_Part(split, open_mat(sources[split])) for split in SPLITS if split in sources]
+        if not parts:
+            raise DataError("no MATLAB file was given.")
+        try:
+            _check_alike(parts)
+            names = read_label_names(names_path, parts[0].rows.n_labels)
+            order = channel_order or _found_order(parts[0].rows)
+            on_message(
+                f"channels are {', '.join(order)}" + ("" if channel_order else " (told by the rarity of CpG)")
+            )
+            for part in parts:
+                part.table = _table_of(order)
+                if not keep_both_strands and is_doubled(part.rows):
+                    part.n_used = part.rows.n_rows // 2
+                    on_message(f"{part.split}: rows {part.n_used:,} on are the other strand and left out")
+            splits = np.repeat([SPLITS.index(part.split) for part in parts], [part.n_used for part in parts])
+            digest = write_store_resumably(
+                output,
+                codes=_Joined(parts, "codes"),
+                labels=_Joined(parts, "labels"),
+                names=names,
+                splits=splits,
+                provenance={
+                    "sources": {part.split: part.rows.path.name for part in parts},
+                    "source_channels": order,
+                },
+                identity={"order": order, "names": list(names), "parts": [part.identity() for part in parts]},
+                resume=resume,
+                force=force,
+                on_rows=on_rows,
+            )
+            n_verified = _verify(output, parts)
+            return DeepSeaSummary(
+                path=output,
+                digest=digest,
+                n_rows={part.split: part.n_used for part in parts},
+                length=parts[0].rows.length,
+                n_labels=len(names),
+                channel_order=order,
+                both_strands=tuple(part.split for part in parts if part.n_used < part.rows.n_rows),
+                n_verified=n_verified,
+            )
+        finally:
+            for part in parts:
+                part.rows.close()
 
 
 def read_label_names(path: Path | None, n_labels: int) -> tuple[str, ...]:

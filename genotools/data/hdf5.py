@@ -9,6 +9,7 @@ import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import h5py
 
@@ -37,7 +38,7 @@ MAX_RATIO = 500
 FREE_BYTES = 1 << 26
 """So much may any dataset have."""
 
-MAX_TEXT_BYTES = 1 << 26
+MAX_TEXT_BYTES = 1 << 28
 """What all texts of a dataset may have together; several of them may share their bytes in the file."""
 
 
@@ -47,8 +48,11 @@ SCANNED_BYTES = 1 << 26
 MAX_HEAP_OBJECTS = SCANNED_BYTES // 16
 
 
-def open_hdf5(path: Path) -> h5py.File:
-    """Open a file for reading, once its heaps are found to be of a kind that HDF5 gets to the end of.
+def open_hdf5(path: Path | str, mode: Literal["r", "r+", "w"] = "r") -> h5py.File:
+    """Open a file without HDF5's lock, and read one only where HDF5 comes to the end of its heaps.
+
+    What is read here was renamed into its place whole, and what is written has no name that others know: nobody needs
+    the lock, and on file systems that refuse it (NFS, Lustre) no file would open.
 
     Texts of any length lie in heaps, object after object. HDF5 2.0 steps from one to the next by their sizes, and
     stays for ever at a free one of no size: the commonest thing that a damaged byte does to a store.
@@ -60,13 +64,18 @@ def open_hdf5(path: Path) -> h5py.File:
     OSError
         If the file cannot be read or is not HDF5.
     """
+    if mode != "w":
+        _check_heaps(Path(path))
+    return h5py.File(path, mode, locking=False)
+
+
+def _check_heaps(path: Path) -> None:
     with path.open("rb") as file:
         size = min(os.fstat(file.fileno()).st_size, SCANNED_BYTES)
         if size:
             with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
                 if not _heaps_end(data):
                     raise DataError(f"{path}: the HDF5 file is damaged (a heap of texts without end).")
-    return h5py.File(path, "r")
 
 
 def _heaps_end(data: mmap.mmap) -> bool:
@@ -133,7 +142,7 @@ def _size_of(file: h5py.File) -> int:
 
 
 def texts_of(dataset: h5py.Dataset) -> tuple[str, ...]:
-    """Return a row of texts; raises DataError where they have more than 64 MB together."""
+    """Return a row of texts; raises DataError where they have more than 256 MB together."""
     n_bytes, found = 0, list[str]()
     # Texts of any length lie elsewhere in the file, and the same bytes may be meant any number of times.
     step = max(1, FREE_BYTES // max(1, _size_of(dataset.file)))
@@ -141,6 +150,8 @@ def texts_of(dataset: h5py.Dataset) -> tuple[str, ...]:
         texts = [str(text) for text in dataset.asstr()[first : first + step]]
         n_bytes += sum(map(len, texts))
         if n_bytes > MAX_TEXT_BYTES:
-            raise DataError(f"{dataset.name[1:]}: texts of more than {MAX_TEXT_BYTES:,} bytes.")
+            raise DataError(
+                f"{dataset.file.filename}: {dataset.name[1:]} hold more than {MAX_TEXT_BYTES:,} bytes."
+            )
         found += texts
     return tuple(found)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,16 @@ __all__ = ["Batch", "batches", "spread"]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Base codes ``(n, L)`` uint8, and labels ``(n, K)`` as :meth:`SequenceStore.labels` gives them."""
+    """Base codes ``(n, L)`` uint8, labels ``(n, K)`` as :meth:`SequenceStore.labels` gives them, and their rows."""
 
     codes: NDArray[np.uint8]
     labels: NDArray[Any]
+    rows: NDArray[np.int64]
+    store_path: Path
+
+    def name_of(self, index: int) -> str:
+        """Return where the window at ``index`` lies, for a person."""
+        return f"row {self.rows[index]} of {self.store_path}"
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -72,4 +79,4 @@ def _batches(
     n_used = len(order) - len(order) % batch_size if drop_last else len(order)
     for first in range(0, n_used, batch_size):
         chosen = order[first : first + batch_size]
-        yield Batch(store.codes(chosen), store.labels(chosen))
+        yield Batch(store.codes(chosen), store.labels(chosen), chosen, store.path)

@@ -4,7 +4,7 @@ Most labels of a window mean the same on both strands. Stranded ones come in pai
 what is ``NAME_plus`` on one strand is ``NAME_minus`` on the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -72,20 +72,26 @@ def _is_of_one_strand(model: Predictor) -> bool:
 
 
 def predict_strands(
-    model: Predictor, codes: NDArray[np.uint8], *, strands: Strands = "both", batch_size: int = 256
+    model: Predictor,
+    codes: NDArray[np.uint8],
+    *,
+    strands: Strands = "both",
+    batch_size: int = 256,
+    name_of: Callable[[int], str] = "window {}".format,
 ) -> NDArray[np.float32]:
     """Return outputs of shape ``(S, N, K)`` for windows of shape ``(N, L)``: S is 2 with both strands, else 1.
 
     The second strand is the reverse complement of the same windows. Its outputs keep the order of labels, but labels
     that come in strand pairs (``NAME_plus``, ``NAME_minus``) change places: what starts a gene on one strand of a
     reversed window starts it on the other strand of the window.
-    ``batch_size`` counts windows in one call of the model, strands included.
+    ``batch_size`` counts windows in one call of the model, strands included; ``name_of`` tells a person which one
+    the i-th of them is.
 
     Raises
     ------
     DataError
-        If the model returns another shape than ``(N, K)``, or values that are not finite; or if both strands are
-        asked of a model whose outputs hold for one.
+        If the model returns another shape than ``(N, K)``, or values that are not finite, whose windows are named; or
+        if both strands are asked of a model whose outputs hold for one.
     """
     if strands == "both" and _is_of_one_strand(model):
         raise DataError("the model's outputs hold for the strand that is given: use --strands forward.")
@@ -95,21 +101,34 @@ def predict_strands(
     outputs = np.empty((len(rows), len(model.names)), dtype=np.float32)
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
-        outputs[start : start + len(batch)] = _checked(model, batch)
+        probs = _of_expected_shape(model, batch)
+        _check_finite(probs, model.names, lambda row: name_of((start + row) % n))  # noqa: B023 - called at once
+        outputs[start : start + len(batch)] = probs
     by_strand = outputs.reshape(n_strands, n, len(model.names))
     if strands == "both":
         by_strand[1] = by_strand[1][:, opposite_labels(model.names)]
     return by_strand
 
 
-def _checked(model: Predictor, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _of_expected_shape(model: Predictor, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
     probs = model.predict(batch)
     expected = (len(batch), len(model.names))
     if probs.shape != expected:
         raise DataError(
             f"the model returned shape {probs.shape} for {len(batch)} windows, expected {expected}."
         )
-    if not np.isfinite(probs).all():
-        n_bad = int((~np.isfinite(probs)).sum())
-        raise DataError(f"the model returned {n_bad:,} values that are not finite; its weights are broken.")
     return probs
+
+
+def _check_finite(probs: NDArray[np.float32], outputs: Sequence[str], name_of: Callable[[int], str]) -> None:
+    """Refuse values that are not finite, naming the first window and output."""
+    is_bad = ~np.isfinite(probs)
+    if not is_bad.any():
+        return
+    rows = np.flatnonzero(is_bad.any(axis=1)).tolist()
+    others = f" and {len(rows) - 1:,} more windows" if len(rows) > 1 else ""
+    raise DataError(
+        f"the model returned {int(is_bad.sum()):,} values that are not finite (NaN or infinite), first for "
+        f"{name_of(rows[0])}{others}, output {outputs[int(is_bad[rows[0]].argmax())]!r}: its weights are broken. "
+        "Train it anew, or export it with --precision fp32."
+    )

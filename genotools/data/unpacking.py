@@ -1,4 +1,4 @@
-"""Text from files that may be compressed and hostile: lines of bounded length, and gzip that does not swell for ever.
+"""Bytes of files that may be compressed and hostile: gzip that does not swell for ever.
 
 A kilobyte of gzip may stand for a megabyte of text, and lists of what is read take several times as much. What people
 compress shrinks to a fifth or a twentieth; what shrinks to less than a two-hundredth is refused once it is large.
@@ -7,18 +7,14 @@ compress shrinks to a fifth or a twentieth; what shrinks to less than a two-hund
 import gzip
 import io
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from genotools.errors import DataError
 
-__all__ = ["GZIP_MAGIC", "MAX_LINE", "bounded_lines", "unpacked"]
+__all__ = ["GZIP_MAGIC", "unpacked"]
 
 GZIP_MAGIC = b"\x1f\x8b"
-
-MAX_LINE = 1 << 26
-"""Bytes of a line: a record of VCF with half a million samples has a fifth of that."""
 
 MAX_RATIO = 200
 FREE_BYTES = 1 << 24
@@ -65,15 +61,3 @@ class _Unpacked(io.RawIOBase):
             self._gzip.close()
             self._file.close()
         super().close()
-
-
-def bounded_lines(file: "io.BufferedReader[Any]", where: Path | str) -> Iterator[bytes]:
-    """Yield lines with their ends; raises DataError, naming the line, where one has more than 64 MB."""
-    number = 0
-    while line := file.readline(MAX_LINE + 1):
-        number += 1
-        if len(line) > MAX_LINE:
-            raise DataError(
-                f"{where}: line {number} has more than {MAX_LINE:,} bytes; this is no text of lines."
-            )
-        yield line

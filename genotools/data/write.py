@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 import genotools
 from genotools.data._layout import (
-    FORMAT,
     SPLITS,
     Contents,
     bytes_for_bases,
@@ -25,9 +24,11 @@ from genotools.data._layout import (
 )
 from genotools.data._partial import PartialStore, UnknownBases
 from genotools.data.encoding import UNKNOWN
+from genotools.data.hdf5 import open_hdf5
 from genotools.data.label_layout import LabelLayout
 from genotools.errors import DataError
 from genotools.files import check_output, replacing, to_json
+from genotools.formats import STORE
 from genotools.genotype.task import TaskKind
 
 __all__ = ["RowSource", "write_store", "write_store_resumably"]
@@ -116,6 +117,8 @@ def write_store_resumably(
     on_rows: Callable[[int, int], None] = lambda n_done, n_rows: None,
 ) -> str:
     """Write a store that may take long; a store that was killed half-way ends byte for byte the same.
+
+    The caller holds :func:`genotools.files.claimed_output` of ``path``: two that write at once would mix their rows.
 
     Parameters
     ----------
@@ -215,7 +218,7 @@ def _reserve(path: Path, rest: Contents) -> Places:
         "labels": (len(rest.splits), layout.width),
     }
     dtypes = {"bases": np.dtype(np.uint8), "labels": layout.dtype.newbyteorder("<")}
-    with h5py.File(path, "w") as file:
+    with open_hdf5(path, "w") as file:
         for name, shape in shapes.items():
             early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
             early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
@@ -225,7 +228,7 @@ def _reserve(path: Path, rest: Contents) -> Places:
 
 
 def _places(path: Path) -> Places:
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         return {name: file[name].id.get_offset() for name in ("bases", "labels") if file[name].size}
 
 
@@ -280,7 +283,7 @@ def _packed_bases(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _write_rest(path: Path, rest: Contents) -> str:
     """Add everything but bases and labels; return the digest."""
-    with h5py.File(path, "r+") as file:
+    with open_hdf5(path, "r+") as file:
         for name in ("unknown", "contigs", "starts", "splits"):
             array = getattr(rest, name)
             dtype = array.dtype.newbyteorder("<")
@@ -292,8 +295,8 @@ def _write_rest(path: Path, rest: Contents) -> str:
             "provenance", data=text, dtype=h5py.string_dtype("utf-8", len(text)), track_times=False
         )
         digest = content_digest(replace(rest, bases=file["bases"], labels=file["labels"]))
-        file.attrs["format"] = FORMAT
-        file.attrs["version"] = rest.version
+        file.attrs["format"], file.attrs["version"] = STORE.name, rest.version
+        file.attrs["genotools_version"] = genotools.__version__
         if rest.version == 2:
             file.attrs["task"] = str(rest.kind)
             file.attrs["one_strand"] = rest.one_strand

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -126,9 +126,9 @@ def _font_environment(*, needs_font: bool) -> Iterator[dict[str, str]]:
         yield {**os.environ, "FONTCONFIG_FILE": str(config)}
 
 
-def _has_fonts(folders: Sequence[str] = FONT_FOLDERS) -> bool:
+def _has_fonts() -> bool:
     return any(
         file.suffix.lower() in (".ttf", ".otf", ".ttc", ".pfb")
-        for folder in folders
+        for folder in FONT_FOLDERS
         for file in Path(folder).expanduser().rglob("*.*")
     )

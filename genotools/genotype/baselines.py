@@ -8,11 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from genotools.errors import DataError
+from genotools.formats import BASELINE
 
-__all__ = ["BASELINE_FORMAT", "BASELINE_NAMES", "BaselineName"]
-
-BASELINE_FORMAT = "genotools/baseline"
-VERSION = 1
+__all__ = ["BASELINE_NAMES", "BaselineName"]
 
 
 class BaselineName(StrEnum):
@@ -43,7 +41,7 @@ class BaselineName(StrEnum):
 
     def to_document(self) -> dict[str, object]:
         """Return what the file ``baseline.json`` holds; :meth:`load` reads it."""
-        return {"format": BASELINE_FORMAT, "version": VERSION, "name": str(self)}
+        return {**BASELINE.header, "name": str(self)}
 
     def save(self, path: Path | str, *, force: bool = False) -> None:
         """Write the document; an existing file is only replaced with ``force``."""

@@ -107,11 +107,10 @@ def _parse(text: str, where: str) -> dict[str, object]:
     if len(call.args) > len(FIELDS):
         raise DataError(f"{where}: {len(call.args)} fields, at most {len(FIELDS)} are known.")
     named = list(zip(FIELDS, call.args, strict=False))
-    named += [
-        (ALIASES.get(keyword.arg or "**", keyword.arg or "**"), keyword.value) for keyword in call.keywords
-    ]
+    named += [(keyword.arg or "**", keyword.value) for keyword in call.keywords]
     fields: dict[str, object] = {}
-    for name, node in named:
+    for written, node in named:
+        name = ALIASES.get(written, written)
         if name not in FIELDS:
             raise DataError(f"{where}: unknown field {name[:60]!r}. Known: {', '.join(FIELDS)}.")
         if name in fields:
@@ -125,8 +124,8 @@ def _literal(node: ast.expr, where: str) -> object:
     try:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
             bounds = [ast.literal_eval(argument) for argument in node.args]
-            if node.keywords or len(bounds) not in (1, 2) or not all(map(_is_small, bounds)):
-                raise DataError(f"{where}: not range(end) or range(start, end) of small numbers.")
+            if node.keywords or len(bounds) != 2 or not all(map(_is_small, bounds)):
+                raise DataError(f"{where}: not range(start, end) of small numbers.")
             return list(range(*bounds))
         value: object = ast.literal_eval(node)
     except DataError:

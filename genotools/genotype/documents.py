@@ -18,7 +18,8 @@ from pydantic import (
 )
 
 from genotools.errors import DataError
-from genotools.genotype.baselines import BASELINE_FORMAT, BaselineName
+from genotools.formats import BASELINE, GENOTYPE, MACRO, SPACE
+from genotools.genotype.baselines import BaselineName
 from genotools.genotype.cells import (
     ConvCell,
     Edge,
@@ -28,6 +29,7 @@ from genotools.genotype.cells import (
     recurrent_cell_faults,
 )
 from genotools.genotype.genotype import Genotype
+from genotools.genotype.macro import MAX_CHANNELS, MAX_LAYERS, MAX_LENGTH_BP
 from genotools.genotype.space import ConvCellSpace, RecurrentCellSpace, SearchSpace, get_space
 from genotools.genotype.task import TaskKind
 
@@ -40,9 +42,9 @@ __all__ = [
     "space_to_document",
 ]
 
-GENOTYPE_FORMAT = "genotools/genotype"
-SPACE_FORMAT = "genotools/space"
-VERSION = 1
+MAX_EDGES = 4096
+"""Of a cell as it is written; one of 64 nodes with an edge from each to every later one has 2,144."""
+MAX_OPS = 256
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -72,13 +74,13 @@ class StateModel(_Model):
 class ConvCellModel(_Model):
     """A convolutional cell."""
 
-    edges: list[EdgeModel] = Field(max_length=4096)
+    edges: list[EdgeModel] = Field(max_length=MAX_EDGES)
 
 
 class RecurrentCellModel(_Model):
     """A recurrent cell."""
 
-    states: list[StateModel] = Field(max_length=4096)
+    states: list[StateModel] = Field(max_length=MAX_EDGES)
 
 
 CellModel = ConvCellModel | RecurrentCellModel
@@ -108,14 +110,14 @@ class ConvSpaceModel(_Model):
 
     n_nodes: Annotated[StrictInt, Field(ge=1, le=64)]
     in_degree: Annotated[StrictInt, Field(ge=1, le=64)]
-    ops: list[Name] = Field(min_length=1, max_length=256)
+    ops: list[Name] = Field(min_length=1, max_length=MAX_OPS)
 
 
 class RecurrentSpaceModel(_Model):
     """What a recurrent cell may be."""
 
     n_states: Annotated[StrictInt, Field(ge=1, le=64)]
-    activations: list[Name] = Field(min_length=1, max_length=256)
+    activations: list[Name] = Field(min_length=1, max_length=MAX_OPS)
 
 
 class SpaceModel(_Model):
@@ -142,9 +144,9 @@ class MacroModel(_Model):
 
     format: Literal["genotools/macro"]
     version: Literal[1]
-    length: Annotated[StrictInt, Field(ge=1, le=100_000_000)]
-    channels: Annotated[StrictInt, Field(ge=2, le=65536)]
-    layers: list[LayerModel] = Field(min_length=1, max_length=256)
+    length: Annotated[StrictInt, Field(ge=1, le=MAX_LENGTH_BP)]
+    channels: Annotated[StrictInt, Field(ge=2, le=MAX_CHANNELS)]
+    layers: list[LayerModel] = Field(min_length=1, max_length=MAX_LAYERS)
     stem_multiplier: Annotated[StrictInt, Field(ge=1, le=1024)]
     stem_kernel: Annotated[StrictInt, Field(ge=1, le=9999)]
     recurrent: StrictBool
@@ -173,14 +175,13 @@ class BaselineModel(_Model):
 
 def baseline_from_document(document: object, *, where: str) -> BaselineName:
     """Return the hand-designed network that JSON values name; raises DataError listing every fault."""
-    _check_header(document, where=where, format_name=BASELINE_FORMAT)
-    return _validate(BaselineModel, document, where=where).name
+    return _validate(BaselineModel, BASELINE.check_object(document, where=where), where=where).name
 
 
 def macro_values_from_document(document: object, *, where: str) -> dict[str, Any]:
     """Return the checked keyword arguments of a macro; raises DataError listing every fault."""
-    _check_header(document, where=where, format_name="genotools/macro")
-    return _validate(MacroModel, document, where=where).model_dump(exclude={"format", "version"})
+    model = _validate(MacroModel, MACRO.check_object(document, where=where), where=where)
+    return model.model_dump(exclude={"format", "version"})
 
 
 def task_values_from_document(document: object, *, where: str) -> dict[str, Any]:
@@ -204,8 +205,7 @@ def genotype_to_document(genotype: Genotype) -> dict[str, object]:
         return {"edges": [edge._asdict() for edge in cell.edges]}
 
     return {
-        "format": GENOTYPE_FORMAT,
-        "version": VERSION,
+        **GENOTYPE.header,
         "space": genotype.space,
         "cells": {
             "normal": conv(genotype.normal),
@@ -236,7 +236,7 @@ def genotype_from_document(
     DataError
         Listing every fault with its key: shape of the document, version, ops, cycles, in-degrees, digest.
     """
-    values = _check_header(document, where=where, format_name=GENOTYPE_FORMAT)
+    values = GENOTYPE.check_object(document, where=where)
     faults = []
     name = values.get("space")
     if space is None and isinstance(name, str):
@@ -314,8 +314,7 @@ def space_to_document(space: SearchSpace) -> dict[str, object]:
         return {"n_nodes": cell.n_nodes, "in_degree": cell.in_degree, "ops": list(cell.ops)}
 
     return {
-        "format": SPACE_FORMAT,
-        "version": VERSION,
+        **SPACE.header,
         "name": space.name,
         "description": space.description,
         "normal": conv(space.normal),
@@ -329,8 +328,7 @@ def space_to_document(space: SearchSpace) -> dict[str, object]:
 
 def space_from_document(document: object, *, where: str = "search space") -> SearchSpace:
     """Read a search space from JSON values; raises DataError listing every fault with its key."""
-    _check_header(document, where=where, format_name=SPACE_FORMAT)
-    model = _validate(SpaceModel, document, where=where)
+    model = _validate(SpaceModel, SPACE.check_object(document, where=where), where=where)
     try:
         return SearchSpace(
             name=model.name,
@@ -341,23 +339,6 @@ def space_from_document(document: object, *, where: str = "search space") -> Sea
         )
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
-
-
-def _check_header(document: object, *, where: str, format_name: str) -> dict[str, object]:
-    """Refuse other documents and newer versions first, with a message of their own; return the document."""
-    if not isinstance(document, dict):
-        raise DataError(f"{where}: a JSON object is expected, not {type(document).__name__}.")
-    if document.get("format") != format_name:
-        found = str(document.get("format", "missing"))[:60]
-        raise DataError(f"{where}: format: {format_name!r} is expected, found {found!r}.")
-    version = document.get("version")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise DataError(f"{where}: version: a positive number is expected, found {str(version)[:60]!r}.")
-    if version > VERSION:
-        raise DataError(
-            f"{where}: version: {str(version)[:60]} is newer than this genotools reads ({VERSION}). Update genotools."
-        )
-    return document
 
 
 def _key(part: int | str) -> str:
@@ -373,7 +354,4 @@ def _validate(kind: type[Model], document: object, *, where: str) -> Model:
 
 
 def _shape_faults(error: ValidationError) -> list[str]:
-    return [
-        f"{'.'.join(map(_key, fault['loc'])) or 'document'}: {fault['msg']}."
-        for fault in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
+    return [f"{'.'.join(map(_key, fault['loc'])) or 'document'}: {fault['msg']}." for fault in error.errors()]

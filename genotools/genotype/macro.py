@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from genotools.errors import DataError
+from genotools.formats import MACRO
 from genotools.genotype.primitives import ceil_length
 
 __all__ = ["Layer", "Macro", "Stage"]
 
-MACRO_FORMAT = "genotools/macro"
-VERSION = 1
+MAX_LENGTH_BP = 100_000_000
+"""Longest window, of hand-designed networks and stores too."""
+MAX_CHANNELS, MAX_LAYERS = 65_536, 256
 
 CellRole = Literal["normal", "reduce"]
 
@@ -127,7 +129,7 @@ class Macro:
     def small(cls, length: int = 1000) -> "Macro":
         """Return a frame for a laptop: four cells, three of them reducing by 4, so 16 positions at 1000 bp."""
         layers = (Layer("reduce", 4), Layer("normal"), Layer("reduce", 4), Layer("reduce", 4))
-        return cls(length=length, channels=8, layers=layers, head_hidden=128)
+        return cls(length=length, layers=layers, head_hidden=128)
 
     @property
     def stem_channels(self) -> int:
@@ -161,8 +163,7 @@ class Macro:
     def to_document(self) -> dict[str, object]:
         """Return the macro as JSON values; :meth:`from_document` gives it back."""
         return {
-            "format": MACRO_FORMAT,
-            "version": VERSION,
+            **MACRO.header,
             **asdict(self),
             "layers": [asdict(layer) for layer in self.layers],
         }

@@ -136,7 +136,7 @@ def unknown_primitive_fault(name: object, kind: Kind, known: Iterable[str] | Non
     names = list(known_primitives(kind) if known is None else known)
     if name in names:
         return None
-    near = difflib.get_close_matches(str(name), names, n=1)
+    near = difflib.get_close_matches(str(name), names)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     noun = "op" if kind == "conv" else "activation"
     return f"unknown {noun} {str(name)[:60]!r}. Known: {', '.join(names)}.{hint}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from genotools.errors import DataError
 from genotools.genotype.cells import MAX_NODES, ConvCell, Edge, RecurrentCell
-from genotools.genotype.genotype import GENOME_NAS_NAME, MAX_NAME, Genotype
+from genotools.genotype.genotype import MAX_NAME, Genotype
 from genotools.genotype.primitives import unknown_primitive_fault
 
 if TYPE_CHECKING:
@@ -284,8 +284,3 @@ def get_space(name: str) -> SearchSpace:
         text = (resources.files("genotools.genotype") / "spaces" / f"{name}.json").read_text(encoding="utf-8")
         _SPACES[name] = space_from_document(parse_json(text, where=name), where=name)
     return _SPACES[name]
-
-
-def genome_nas() -> SearchSpace:
-    """Return the published space."""
-    return get_space(GENOME_NAS_NAME)

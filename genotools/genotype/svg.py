@@ -58,11 +58,10 @@ class Drawings:
         self._drawn: dict[tuple[CellName, str], Drawing] = {}
         jobs = list(wanted.items())
         try:
-            with tempfile.TemporaryDirectory(prefix="genotools-cells-") as folder:
-                # The first one alone: where there is no renderer, it says so once.
-                first = [_draw(key, genotype, Path(folder)) for key, genotype in jobs[:1]]
-                with ThreadPoolExecutor(N_THREADS) as pool:
-                    rest = list(pool.map(lambda job: _draw(job[0], job[1], Path(folder)), jobs[1:]))
+            # The first one alone: where there is no renderer, it says so once.
+            first = [_draw(key, genotype) for key, genotype in jobs[:1]]
+            with ThreadPoolExecutor(N_THREADS) as pool:
+                rest = list(pool.map(lambda job: _draw(*job), jobs[1:]))
         except GenotoolsError as error:
             self.lack = str(error)
             return
@@ -85,9 +84,9 @@ def _cell_key(genotype: Genotype, name: CellName) -> str:
             return repr(genotype.recurrent.states)
 
 
-def _draw(key: tuple[CellName, str], genotype: Genotype, folder: Path) -> Drawing:
-    with tempfile.TemporaryDirectory(dir=folder) as inner:
-        path = Path(inner) / "cell.svg"
+def _draw(key: tuple[CellName, str], genotype: Genotype) -> Drawing:
+    with tempfile.TemporaryDirectory(prefix="genotools-cell-") as folder:
+        path = Path(folder) / "cell.svg"
         draw(genotype, path, cells=[key[0]])
         return _for_page(path.read_text(encoding="utf-8"), f"The {NAMES[key[0]]}")
 
@@ -113,15 +112,15 @@ def _for_page(text: str, label: str) -> Drawing:
 
 def _tidy(group: ElementTree.Element) -> None:
     """Take away the white ground, and draw a box at once that Graphviz fills first and then outlines."""
-    filled: dict[str, ElementTree.Element] = {}
+    filled: dict[str | None, ElementTree.Element] = {}
     for element in list(group):
-        shape, fill = element.get("d", ""), element.get("fill")
+        shape, fill = element.get("d"), element.get("fill")
         if element.tag == f"{SVG}polygon" and fill == "white":
             group.remove(element)
         elif shape in filled and fill == "none":
             filled[shape].set("stroke", element.get("stroke", "none"))
             group.remove(element)
-        elif fill not in (None, "none"):
+        elif shape and fill != "none":
             filled[shape] = element
 
 

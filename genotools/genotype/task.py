@@ -81,4 +81,7 @@ class Task:
         from genotools.genotype.documents import task_values_from_document
 
         values = task_values_from_document(document, where=where)
-        return cls(values.pop("n_outputs"), **values)
+        try:
+            return cls(**values)
+        except DataError as error:
+            raise DataError(f"{where}: {error}") from error

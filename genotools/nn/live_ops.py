@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, cast, get_args
 
 from genotools.errors import DataError
+from genotools.formats import LIVE_OPS
 from genotools.genotype.cells import MAX_NODES, ConvCell, RecurrentCell
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.primitives import Kind, known_primitives, unknown_primitive_fault
@@ -24,9 +25,6 @@ NONE = "none"
 
 Role = Literal["normal", "reduce", "recurrent"]
 ROLES: tuple[Role, ...] = get_args(Role)
-
-LIVE_OPS_FORMAT = "genotools/live-ops"
-VERSION = 1
 
 
 class LiveEdge(NamedTuple):
@@ -233,8 +231,7 @@ class LiveOps:
     def to_document(self) -> dict[str, object]:
         """Return this as JSON values; :meth:`from_document` gives it back."""
         return {
-            "format": LIVE_OPS_FORMAT,
-            "version": VERSION,
+            **LIVE_OPS.header,
             **{
                 role: [
                     {"source": source, "target": target, "ops": list(ops)}
@@ -253,14 +250,11 @@ class LiveOps:
         DataError
             If it is no such document, or listing what is wrong in it; ``where`` names the source.
         """
-        if not isinstance(document, Mapping) or document.get("format") != LIVE_OPS_FORMAT:
-            raise DataError(f'{where}: not live ops; "format" must be {LIVE_OPS_FORMAT!r}.')
-        if document.get("version") != VERSION:
-            raise DataError(f"{where}: version is {document.get('version')!r}, this reads version {VERSION}.")
-        if unknown := sorted(map(str, document.keys() - {"format", "version", *ROLES})):
+        values = LIVE_OPS.check_object(document, where=where)
+        if unknown := sorted(map(str, values.keys() - {"format", "version", *ROLES})):
             raise DataError(f"{where}: unknown key {unknown[0]!r}.")
         faults: list[str] = []
-        roles = [_edges_from_document(document.get(role), role, faults) for role in ROLES]
+        roles = [_edges_from_document(values.get(role), role, faults) for role in ROLES]
         if faults:
             raise DataError.from_faults(where, faults)
         try:

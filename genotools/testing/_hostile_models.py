@@ -75,7 +75,7 @@ def _read_checkpoint(path: Path) -> object:
 
     checkpoint = load_checkpoint(path)
     check_identity(checkpoint.identity, {"seed": 1}, where=path)
-    return Meter.from_state(checkpoint.part("meter"), torch.device("cpu")).first_bad_step()
+    return Meter.from_state(checkpoint.part("meter"), torch.device("cpu")).first_bad()
 
 
 @cache

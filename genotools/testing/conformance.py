@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from genotools.errors import DataError
+from genotools.genotype import GENOME_NAS
 from genotools.genotype.genotype import Genotype
-from genotools.genotype.space import ConvCellSpace, RecurrentCellSpace, SearchSpace, genome_nas
+from genotools.genotype.space import ConvCellSpace, RecurrentCellSpace, SearchSpace
 from genotools.search.registry import engine_class, engine_preset, make_engine
 from genotools.search.source import SourceOptions
 from genotools.testing._checked_run import (
@@ -74,7 +75,7 @@ def check_engine(make: Make, score: Score, *, space: SearchSpace | None = None, 
     >>> from genotools.testing.landscape import Landscape
     >>> check_engine(RandomSearch, Landscape(GENOME_NAS, seed=0), n_rounds=2)
     """
-    space = space or genome_nas()
+    space = space or GENOME_NAS
     check_registration(make, space)
     check_proposals(make, score, space, n_rounds)
     undisturbed = check_reproducible(make, score, space, n_rounds)
@@ -198,7 +199,7 @@ def transcript(
     Equal in every process, on every machine: run it twice with different ``PYTHONHASHSEED`` and compare. Parameters
     are those of :func:`check_engine`.
     """
-    run = CheckedRun(make, score, space or genome_nas(), seed=seed)
+    run = CheckedRun(make, score, space or GENOME_NAS, seed=seed)
     run.rounds(n_rounds)
     return run.asked
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from genotools.files import write_json
+from genotools.formats import SEARCH
 from genotools.genotype import GENOME_NAS, Genotype, Macro
 from genotools.genotype.documents import genotype_to_document, space_to_document
 from genotools.nn.live_ops import ROLES, LiveOp, LiveOps
@@ -39,13 +40,11 @@ TRACEBACK = (
 )
 """Why trials fail."""
 
-HEADER = {"format": "genotools/search", "version": 1}
-
 
 def make_config(engine: str, seed: int, **changes: object) -> dict[str, Any]:
     """Return the configuration of a search by trials, with ``changes`` at its top level."""
     config = {
-        **HEADER,
+        **SEARCH.header,
         "engine": engine,
         "space": space_to_document(GENOME_NAS),
         "seed": seed,
@@ -107,7 +106,7 @@ def make_run(
     if is_finished:
         best = max((trial for trial in made if trial.scores), key=lambda trial: trial.score or 0.0)
         named = {"trial": best.number, "digest": best.genotype.digest, "file": "best.genotype.json"}
-        write_json(folder / "result.json", {**HEADER, "best": named})
+        write_json(folder / "result.json", {**SEARCH.header, "best": named})
     return folder
 
 
@@ -140,7 +139,7 @@ def make_one_shot_run(
     folder.mkdir(parents=True)
     settings = get_one_shot_settings(engine, "quick").to_document()
     frame = {"space": "genome-nas", "seed": seed, "macro": Macro.small(1000).to_document()}
-    config = {**HEADER, "engine": engine, **frame, "settings": settings, "data": {"digest": DATA}}
+    config = {**SEARCH.header, "engine": engine, **frame, "settings": settings, "data": {"digest": DATA}}
     write_json(folder / "config.json", config | changes)
     of_epochs = list(stages or [1] * len(genotypes))
     for place, (stage, genotype) in enumerate(zip(of_epochs, genotypes, strict=True), start=1):
@@ -153,7 +152,7 @@ def make_one_shot_run(
         where = {"stage": of_epochs[-1], "epoch": of_epochs.count(of_epochs[-1]), "selection": "argmax"}
         chosen = {**where, "max_skips": 1, "is_choice": True, "genotype": genotype_to_document(genotypes[-1])}
         Journal(folder / "journal.jsonl").append("candidate", chosen)
-        write_json(folder / "result.json", {**HEADER, "engine": engine})
+        write_json(folder / "result.json", {**SEARCH.header, "engine": engine})
     return folder
 
 

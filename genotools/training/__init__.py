@@ -7,13 +7,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from genotools.training.divergence import DivergedError
     from genotools.training.evaluate import evaluate
     from genotools.training.history import EpochRecord, read_history
     from genotools.training.interruption import TrainingInterrupted, stop_on_signals
     from genotools.training.kmer import fit_kmer_regression
     from genotools.training.metrics import evaluate_multilabel
     from genotools.training.predictor import TorchPredictor, load_predictor_from_run
-    from genotools.training.progress import DivergedError, StepReport
+    from genotools.training.progress import StepReport
     from genotools.training.run import Reporter, TrainingResult, train
     from genotools.training.settings import PRESETS, TrainingSettings, get_preset
     from genotools.training.trainer import FitResult, fit
@@ -45,7 +46,7 @@ __all__ = [
 
 _HOME = {
     "PRESETS": "settings",
-    "DivergedError": "progress",
+    "DivergedError": "divergence",
     "EpochRecord": "history",
     "FitResult": "trainer",
     "Reporter": "run",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from genotools.data.encoding import UNKNOWN, reverse_complement
 from genotools.data.strands import Strands, opposite_labels
+from genotools.errors import DataError
 from genotools.nn.window_network import WindowNetwork
 
 __all__ = ["attribute"]
@@ -36,6 +37,11 @@ def attribute(
         Indices of outputs.
     strands
         ``both`` averages the window and its reverse complement, on which labels of a pair change places.
+
+    Raises
+    ------
+    DataError
+        If the gradient is not finite.
     """
     indices = np.asarray(outputs)
     forward = _one_strand(network, window, indices)
@@ -60,6 +66,12 @@ def _one_strand(
     finally:
         network.train(was_training)
     slope = gradient[0].double().cpu().numpy()  # (4, L)
+    if not np.isfinite(slope).all():
+        base = int((~np.isfinite(slope)).any(axis=0).argmax())
+        raise DataError(
+            f"the gradient of the logit is not finite (NaN or infinite) at base {base + 1} of the window: the model "
+            "has broken weights. Train it anew."
+        )
     slope -= slope.mean(axis=0)
     result = np.zeros(len(window))
     known = np.flatnonzero(window != UNKNOWN)

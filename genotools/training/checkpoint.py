@@ -14,6 +14,7 @@ from torch import Tensor
 
 from genotools.errors import DataError
 from genotools.files import parse_json
+from genotools.formats import CHECKPOINT
 from genotools.training.history import EpochRecord
 from genotools.training.state_files import read_state, write_state
 
@@ -23,9 +24,6 @@ __all__ = [
     "load_checkpoint",
     "save_checkpoint",
 ]
-
-FORMAT = "genotools/checkpoint"
-VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +61,7 @@ def save_checkpoint(path: Path | str, checkpoint: Checkpoint) -> None:
     path = Path(path)
     path.parent.mkdir(exist_ok=True)
     header = {
-        "format": FORMAT,
-        "version": VERSION,
+        **CHECKPOINT.signed_header,
         "identity": checkpoint.identity,
         "epoch": checkpoint.epoch,
         "step": checkpoint.step,
@@ -79,9 +76,9 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     Raises
     ------
     DataError
-        If the file is missing, damaged, or no checkpoint of this version.
+        If the file is missing, damaged, no checkpoint, or of a newer version.
     """
-    metadata, tensors = read_state(Path(path), format_name=FORMAT, version=VERSION)
+    metadata, tensors = read_state(Path(path), CHECKPOINT)
     keys = ("identity", "epoch", "step", "history")
     absent = [key for key in keys if key not in metadata]
     if absent:

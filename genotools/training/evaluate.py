@@ -51,8 +51,8 @@ def evaluate(
     Raises
     ------
     DataError
-        If model and store do not belong together, the split is empty, predictions are NaN, or both strands are asked
-        for where labels hold for one.
+        If model and store do not belong together, the split is empty, predictions are not finite (names the row), or
+        both strands are asked for where labels hold for one.
     """
     _check(predictor, store, split)
     rows = store.rows(split)
@@ -62,9 +62,13 @@ def evaluate(
     n_done = 0
     for batch in batches(store, rows, batch_size, rng=None):
         window = slice(n_done, n_done + len(batch))
-        probs[window] = predict_strands(predictor, batch.codes, strands=strands, batch_size=batch_size).mean(
-            axis=0
-        )
+        probs[window] = predict_strands(
+            predictor,
+            batch.codes,
+            strands=strands,
+            batch_size=batch_size,
+            name_of=batch.name_of,
+        ).mean(axis=0)
         labels[window] = batch.labels
         n_done += len(batch)
         if on_progress is not None:

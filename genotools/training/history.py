@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from genotools.errors import DataError
-from genotools.files import parse_json, write_text
+from genotools.files import parse_json, read_bytes, write_text
 
 __all__ = ["EpochRecord", "append_history", "read_history", "write_history"]
+
+MAX_BYTES = 1 << 26
+"""An epoch takes about three hundred."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +119,8 @@ def read_history(path: Path | str) -> list[EpochRecord]:
     if path.exists() and not path.is_file():  # a device or a pipe need not end
         raise DataError(f"{path}: not an ordinary file.")
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bytes(path, max_bytes=MAX_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
         raise DataError(f"{path}: not a readable history: {error}.") from error
     complete = text[: text.rfind("\n") + 1].splitlines()
     records = []

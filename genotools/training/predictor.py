@@ -78,7 +78,7 @@ class TorchPredictor:
         return model_digest(self.network)
 
     def predict(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return outputs ``(N, K)`` for base codes ``(N, length)``.
+        """Return outputs ``(N, K)`` for base codes ``(N, length)``; NaN where a logit is not finite.
 
         Raises
         ------
@@ -102,7 +102,8 @@ class TorchPredictor:
                 for start in range(0, len(codes), self.batch_size):
                     rows = slice(start, start + self.batch_size)
                     logits = run(to_device(codes[rows], self.device))
-                    outputs[rows] = activate(logits, self.task.kind)
+                    # A logit that has overflowed is no certain answer: infinity less itself is NaN, all else 0.
+                    outputs[rows] = activate(logits, self.task.kind) + (logits - logits)
         finally:
             self.network.train(was_training)
         return outputs.cpu().numpy()

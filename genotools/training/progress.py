@@ -5,7 +5,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,10 +18,11 @@ from torch import Tensor
 from genotools.data.augment import augmented
 from genotools.data.store import SequenceStore
 from genotools.data.strands import opposite_labels
-from genotools.errors import DataError, GenotoolsError
+from genotools.errors import DataError
 from genotools.nn.window_network import WindowNetwork
 from genotools.randomness import forked_torch
 from genotools.training.checkpoint import Checkpoint, check_identity, load_checkpoint, save_checkpoint
+from genotools.training.divergence import DivergedError, weights_fault
 from genotools.training.history import EpochRecord
 from genotools.training.interruption import TrainingInterrupted
 from genotools.training.meter import Meter
@@ -35,13 +36,14 @@ from genotools.training.task_metrics import LOWER_IS_BETTER
 from genotools.training.validation import Validation, to_device, validate
 from genotools.training.weights import load_weights
 
-__all__ = ["DivergedError", "StepReport", "Training", "training_identity"]
+__all__ = ["StepReport", "Training", "training_identity"]
 
 REPORT_EVERY_S = 0.5
 
-
-class DivergedError(GenotoolsError):
-    """The loss is no longer a number."""
+LOWER_THE_RATES = (
+    "Lower the learning rates (--lr, --recurrent-lr) or clip_norm and start anew, with --force or in another folder: "
+    "resumed, the same training ends here again."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,16 +236,33 @@ class Training:
         )
 
     def _check_finite(self) -> None:
-        step = self.meter.first_bad_step()
-        if step is not None:
-            raise DivergedError(self._divergence(f"the training loss of epoch {self.epoch + 1}, step {step}"))
+        """Raise DivergedError if a step was not finite; the first one is named, whenever it is looked for."""
+        bad = self.meter.first_bad()
+        if bad is not None:
+            last = bad.step * self.settings.batch_size
+            rows = self._draw_epoch().rows[last - self.settings.batch_size : last]
+            what = "training loss" if bad.is_loss else "norm of the gradients"
+            raise self._diverged(f"the {what} is not a finite number", rows, step=bad.step)
 
-    def _divergence(self, what: str) -> str:
-        return f"{what} is not a finite number. Lower the learning rates (--lr, --recurrent-lr) or clip_norm."
+    def _check_weights(self) -> None:
+        """Raise DivergedError rather than keep weights or statistics that are not finite."""
+        if fault := weights_fault(self.network.state_dict()):
+            raise self._diverged(fault)
+
+    def _diverged(self, what: str, rows: Iterable[int] = (), **place: int) -> DivergedError:
+        return DivergedError(
+            what,
+            place={"epoch": self.epoch + 1, **place},
+            rows=rows,
+            store_path=self.store.path,
+            state=self.checkpoint_path,
+            way_out=LOWER_THE_RATES,
+        )
 
     def _record(self, validation: Validation, *, seconds: float) -> EpochRecord:
         if validation.metrics is None:
-            raise DivergedError(self._divergence(f"the validation loss of epoch {self.epoch + 1}"))
+            raise self._diverged("the validation loss is not a finite number", validation.bad_rows)
+        self._check_weights()
         train_loss, train_slowness = self.meter.means(self.step)
         lr, recurrent_lr = learning_rates(self.settings, epoch=self.epoch)
         valid = validation.metrics.summary()
@@ -277,6 +296,7 @@ class Training:
         if self.should_stop is not None and self.should_stop():
             self._check_finite()
             self._settle()
+            self._check_weights()
             self._save()
             raise TrainingInterrupted(
                 epoch=self.epoch + 1, step=self.step, is_saved=self.checkpoint_path is not None

@@ -9,11 +9,13 @@
 ``weights.safetensors`` the best epoch's weights, once training is over; alone enough to rebuild the network
 ``curves.png``          the history as a picture, where matplotlib is installed
 ``result.json``         best epoch, metrics on the validation and the test split, time; written last
+``diverged.json``       instead of it, where numbers were no longer finite: epoch, step, the rows of the batch
 ======================= ==================================================================================
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +28,7 @@ from genotools.data.store import SequenceStore
 from genotools.data.strands import default_strands
 from genotools.errors import DataError, MissingExtraError, OutputExistsError
 from genotools.files import claimed, read_json, write_json
+from genotools.formats import TRAINING, TRAINING_RESULT
 from genotools.genotype.baselines import BaselineName
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
@@ -34,6 +37,7 @@ from genotools.nn.baselines import Baseline
 from genotools.nn.window_network import WindowNetwork
 from genotools.training.checkpoint import check_identity, load_checkpoint
 from genotools.training.device import choose_device
+from genotools.training.divergence import RECORD, DivergedError, recorded
 from genotools.training.evaluate import describe_strands, evaluate
 from genotools.training.history import EpochRecord, append_history, write_history
 from genotools.training.predictor import WEIGHTS_NAME, TorchPredictor
@@ -45,10 +49,6 @@ from genotools.training.trainer import FitResult, fit
 from genotools.training.weights import model_digest, save_weights
 
 __all__ = ["Reporter", "TrainingResult", "train"]
-
-TRAINING_FORMAT = "genotools/training"
-RESULT_FORMAT = "genotools/training-result"
-VERSION = 1
 
 CONFIG, GENOTYPE, BASELINE, HISTORY, CURVES, RESULT = (
     "config.json",
@@ -120,17 +120,13 @@ class TrainingResult:
         """Return the result as the JSON values of ``result.json``: of digest and name, the one there is."""
         unsaid = {name for name in ("genotype_digest", "baseline") if getattr(self, name) is None}
         values = {name: value for name, value in asdict(self).items() if name not in unsaid | {"folder"}}
-        return {"format": RESULT_FORMAT, "version": VERSION, **values}
+        return {**TRAINING_RESULT.header, **values}
 
     @classmethod
     def load(cls, folder: Path | str) -> "TrainingResult":
         """Read the result of a finished training; raises DataError where there is none."""
         path = Path(folder) / RESULT
-        document = read_json(path)
-        if not isinstance(document, dict) or document.get("format") != RESULT_FORMAT:
-            raise DataError(f"{path}: format: {RESULT_FORMAT!r} is expected.")
-        if document.get("version") != VERSION:
-            raise DataError(f"{path}: version {document.get('version')!r} is not read, only {VERSION}.")
+        document = TRAINING_RESULT.check_object(read_json(path), where=path)
         values = {key: value for key, value in document.items() if key not in ("format", "version")}
         try:
             return cls(folder=Path(folder), **values)
@@ -228,19 +224,20 @@ def train(
             _save_architecture(folder, architecture, force=resume)
             _write_config(folder, identity, store_path)
         reporter.on_start(network, store, target)
-        fitted = fit(
-            network,
-            store,
-            settings,
-            seed=seed,
-            device=target,
-            capture=capture,
-            checkpoint_path=folder / CHECKPOINT,
-            resume=resume,
-            should_stop=should_stop,
-            on_step=reporter.on_step,
-            on_epoch=lambda record: _keep(folder, record, reporter),
-        )
+        with recorded(folder), _best_kept(folder, network, store):
+            fitted = fit(
+                network,
+                store,
+                settings,
+                seed=seed,
+                device=target,
+                capture=capture,
+                checkpoint_path=folder / CHECKPOINT,
+                resume=resume,
+                should_stop=should_stop,
+                on_step=reporter.on_step,
+                on_epoch=lambda record: _keep(folder, record, reporter),
+            )
         return _finish(folder, network, store, fitted, device=target, settings=settings, reporter=reporter)
 
 
@@ -265,9 +262,9 @@ def _discard(folder: Path) -> None:
     """Remove a training's files, and no others; a folder that holds something else is refused."""
     if (folder / CONFIG).exists():
         config = read_json(folder / CONFIG)
-        if not isinstance(config, dict) or config.get("format") != TRAINING_FORMAT:
+        if not isinstance(config, dict) or config.get("format") != TRAINING.name:
             raise DataError(f"{folder} holds something else than a training; choose another folder.")
-    for name in (RESULT, CONFIG, GENOTYPE, BASELINE, HISTORY, CURVES, WEIGHTS_NAME):
+    for name in (RESULT, CONFIG, GENOTYPE, BASELINE, HISTORY, CURVES, RECORD, WEIGHTS_NAME):
         (folder / name).unlink(missing_ok=True)
     _remove_checkpoint(folder)
 
@@ -278,9 +275,8 @@ def _remove_checkpoint(folder: Path) -> None:
 
 
 def _write_config(folder: Path, identity: dict[str, object], store_path: Path | str) -> None:
-    header = {"format": TRAINING_FORMAT, "version": VERSION, "genotools": genotools.__version__}
     data = {"digest": _data_digest(identity), "path": str(store_path)}
-    write_json(folder / CONFIG, {**header, **identity, "data": data})
+    write_json(folder / CONFIG, {**TRAINING.signed_header, **identity, "data": data})
 
 
 def _data_digest(identity: dict[str, object]) -> object:
@@ -292,11 +288,7 @@ def _data_digest(identity: dict[str, object]) -> object:
 def _check_config(folder: Path, identity: dict[str, object]) -> None:
     """Refuse to go on in a folder whose training was started with something else."""
     path = folder / CONFIG
-    config = read_json(path)
-    if not isinstance(config, dict) or config.get("format") != TRAINING_FORMAT:
-        raise DataError(f"{path}: format: {TRAINING_FORMAT!r} is expected; this is no training folder.")
-    if config.get("version") != VERSION:
-        raise DataError(f"{path}: version {config.get('version')!r} is not read, only {VERSION}.")
+    config = TRAINING.check_object(read_json(path), where=path)
     keys = identity.keys() | {key for pair in ARCHITECTURE_KEYS for key in pair}
     found = {key: config[key] for key in keys if key in config}
     if isinstance(found.get("data"), dict):
@@ -315,6 +307,23 @@ def _keep(folder: Path, record: EpochRecord, reporter: Reporter) -> None:
     reporter.on_epoch(record)
 
 
+@contextmanager
+def _best_kept(folder: Path, network: WindowNetwork, store: SequenceStore) -> Iterator[None]:
+    """Write the weights of the best epoch also where the training diverges after it."""
+    try:
+        yield
+    except DivergedError as error:
+        if error.best_epoch is not None:
+            error.weights_path = _save_best(folder, network, store, error.best_epoch)
+        raise
+
+
+def _save_best(folder: Path, network: WindowNetwork, store: SequenceStore, epoch: int) -> Path:
+    notes = {"data": store.digest, "epoch": epoch, "genotools": genotools.__version__}
+    save_weights(folder / WEIGHTS_NAME, network, notes=notes)
+    return folder / WEIGHTS_NAME
+
+
 def _finish(
     folder: Path,
     network: WindowNetwork,
@@ -328,8 +337,7 @@ def _finish(
     """Write weights, curves and result of a training that is over."""
     best, ranks = fitted.best, Ranks.current()
     ranks.check_equal(model_digest(network), "the weights")
-    notes = {"data": store.digest, "epoch": best.epoch, "genotools": genotools.__version__}
-    save_weights(folder / WEIGHTS_NAME, network, notes=notes)
+    _save_best(folder, network, store, best.epoch)
     _draw_curves(folder, reporter)
     test = None
     if len(store.rows("test")) and ranks.is_first:

@@ -14,8 +14,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from genotools.errors import DataError
+from genotools.errors import DataError, NewerVersionError
 from genotools.files import replacing
+from genotools.formats import Format
 from genotools.training.tensor_files import read_safetensors, write_safetensors
 
 __all__ = ["previous_of", "read_state", "write_state"]
@@ -42,30 +43,32 @@ def write_state(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, 
     write_safetensors(path, tensors, {**header, SUM: _sum_of(tensors)})
 
 
-def read_state(path: Path, *, format_name: str, version: int) -> tuple[dict[str, str], dict[str, Tensor]]:
+def read_state(path: Path, kind: Format) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Return metadata and tensors of a state, or those of the one before with a warning where it is damaged.
 
     Raises
     ------
     DataError
-        If both are damaged, or there is none.
+        If both are damaged, there is none, or it is of another format or a newer version.
     """
     try:
-        return _read_checked(path, format_name, version)
+        return _read_checked(path, kind)
+    except NewerVersionError:
+        raise
     except DataError as error:
         previous = previous_of(path)
         if not previous.is_file():
             raise
         try:
-            found = _read_checked(previous, format_name, version)
+            found = _read_checked(previous, kind)
         except DataError:
             raise error from None
         logging.getLogger(__name__).warning("%s It goes on from the state before, %s.", error, previous)
         return found
 
 
-def _read_checked(path: Path, format_name: str, version: int) -> tuple[dict[str, str], dict[str, Tensor]]:
-    metadata, tensors = read_safetensors(path, format_name=format_name, version=version)
+def _read_checked(path: Path, kind: Format) -> tuple[dict[str, str], dict[str, Tensor]]:
+    metadata, tensors = read_safetensors(path, kind)
     if SUM in metadata and metadata[SUM] != _sum_of(tensors):
         raise DataError(f"{path}: damaged since it was written (its SHA-256 does not agree).")
     return metadata, tensors

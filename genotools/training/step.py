@@ -16,10 +16,11 @@ __all__ = ["CapturedStep", "Losses", "TrainingStep", "make_step"]
 
 
 class Losses(NamedTuple):
-    """Loss without penalty, and slowness: scalars on the device, which nothing waits for."""
+    """Loss without penalty, slowness, and the norm of the gradients: scalars on the device, not waited for."""
 
     loss: Tensor
     slowness: Tensor
+    gradient_norm: Tensor
 
 
 class TrainingStep:
@@ -51,8 +52,8 @@ class TrainingStep:
                 slow = slowness(states, loss)
             (loss + self.settings.slowness * slow).backward()  # type: ignore[no-untyped-call]
         self.ranks.average_gradients(self.network.parameters())
-        clipped_step(self.optimiser, self.settings.clip_norm)
-        return Losses(loss.detach(), slow.detach())
+        norm = clipped_step(self.optimiser, self.settings.clip_norm)
+        return Losses(loss.detach(), slow.detach(), norm)
 
 
 class CapturedStep(TrainingStep):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from genotools.errors import DataError
 from genotools.files import replacing
+from genotools.formats import Format
 
 __all__ = ["read_safetensors", "write_safetensors"]
 
@@ -62,15 +63,13 @@ def _sort_metadata(path: Path) -> None:
         file.write(text.ljust(size))
 
 
-def read_safetensors(
-    path: Path | str, *, format_name: str, version: int
-) -> tuple[dict[str, str], dict[str, Tensor]]:
+def read_safetensors(path: Path | str, kind: Format) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Return metadata, and tensors on the CPU, of a file of :func:`write_safetensors`.
 
     Raises
     ------
     DataError
-        If it is missing, damaged, of another format or version.
+        If it is missing, damaged, of another format or a newer version.
     """
     path = Path(path)
     if not path.is_file():
@@ -78,13 +77,8 @@ def read_safetensors(
     try:
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
+            kind.check_texts(metadata, where=path)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as error:
         raise DataError(f"{path}: not a readable safetensors file: {error}.") from error
-    found = metadata.get("format", "missing")
-    if found != format_name:
-        raise DataError(f"{path}: format: {format_name!r} is expected, found {found[:60]!r}.")
-    if metadata.get("version") != str(version):
-        found = metadata.get("version", "missing")
-        raise DataError(f"{path}: version: {found[:60]!r} is not read by this genotools, only {version}.")
     return metadata, tensors

@@ -24,6 +24,7 @@ import torch
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
 from genotools.nn.window_network import WindowNetwork
+from genotools.training.divergence import DivergedError
 from genotools.training.history import EpochRecord
 from genotools.training.progress import StepReport, Training
 from genotools.training.settings import TrainingSettings
@@ -91,7 +92,8 @@ def fit(
     DataError
         If network, store and checkpoint do not belong together; lists what differs.
     DivergedError
-        If the loss becomes NaN or infinite; names epoch and step.
+        If loss, gradients or weights become NaN or infinite; names epoch, step and the rows of the batch. The network
+        has the weights of the best epoch before, where there was one.
     TrainingInterrupted
         If ``should_stop`` said so.
     """
@@ -104,10 +106,16 @@ def fit(
         training.on_step = on_step
         if resume and training.checkpoint_path is not None and training.checkpoint_path.exists():
             training.restore(training.checkpoint_path)
-        while not training.is_over and training.epoch < (until_epoch or settings.epochs):
-            record = training.run_epoch()
-            if on_epoch is not None:
-                on_epoch(record)
+        try:
+            while not training.is_over and training.epoch < (until_epoch or settings.epochs):
+                record = training.run_epoch()
+                if on_epoch is not None:
+                    on_epoch(record)
+        except DivergedError as error:
+            error.best_epoch = max((one.epoch for one in training.history if one.is_best), default=None)
+            if error.best_epoch is not None:
+                network.load_state_dict(training.best)
+            raise
         network.load_state_dict(training.best)
         return FitResult(history=tuple(training.history), is_finished=training.is_over)
 

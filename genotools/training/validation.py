@@ -22,10 +22,14 @@ __all__ = ["Validation", "to_device", "validate"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
-    """Mean loss over windows and labels, and the metrics; no metrics where the loss is not finite."""
+    """Mean loss over windows and labels, and the metrics; none where loss or predictions are not finite.
+
+    ``bad_rows`` are the rows of the store whose predictions are not.
+    """
 
     loss: float
     metrics: Metrics | None
+    bad_rows: tuple[int, ...] = ()
 
 
 def validate(
@@ -62,8 +66,9 @@ def validate(
     ranks.sum(logits)
     labels = store.labels(rows)
     loss = prediction_loss(logits, to_device(labels, device).float(), network.task.kind).item()
-    if not np.isfinite(loss):
-        return Validation(loss=loss, metrics=None)
+    is_finite = torch.isfinite(logits).all(dim=1).cpu().numpy()
+    if not (np.isfinite(loss) and is_finite.all()):
+        return Validation(loss=loss, metrics=None, bad_rows=tuple(rows[~is_finite].tolist()))
     probs = activate(logits, network.task.kind).cpu().numpy()
     return Validation(loss=loss, metrics=evaluate_task(store.task, labels, probs))
 

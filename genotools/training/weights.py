@@ -14,15 +14,14 @@ from torch import Tensor
 
 from genotools.errors import DataError
 from genotools.files import parse_json, to_json
+from genotools.formats import WEIGHTS
 from genotools.genotype.task import Task
 from genotools.nn.architecture import ARCHITECTURE_KEYS, rebuild
 from genotools.nn.window_network import WindowNetwork
+from genotools.training.divergence import weights_fault
 from genotools.training.tensor_files import read_safetensors, write_safetensors
 
 __all__ = ["load_network", "load_weights", "model_digest", "save_weights"]
-
-FORMAT = "genotools/weights"
-VERSION = 1
 
 
 def save_weights(
@@ -36,8 +35,7 @@ def save_weights(
     if "genotype" in architecture:
         architecture["genotype"] = to_json(architecture["genotype"])  # as the text of its file
     header = {
-        "format": FORMAT,
-        "version": VERSION,
+        **WEIGHTS.header,
         "digest": network.digest,
         "model_digest": model_digest(network),
         **architecture,
@@ -53,10 +51,10 @@ def load_network(path: Path | str, *, device: str | torch.device = "cpu") -> Win
     Raises
     ------
     DataError
-        If the file is missing, damaged, of another format, or its weights do not fit the network of its header;
-        every tensor that is missing, superfluous or of another shape is listed.
+        If the file is missing, damaged, of another format, its weights do not fit the network of its header, or are
+        not finite; every tensor that is missing, superfluous or of another shape is listed.
     """
-    metadata, tensors = read_safetensors(path, format_name=FORMAT, version=VERSION)
+    metadata, tensors = read_safetensors(path, WEIGHTS)
     genotype_keys, baseline_keys = ARCHITECTURE_KEYS
     keys = baseline_keys if "baseline" in metadata else genotype_keys
     absent = [key for key in (*keys, "task", "digest") if key not in metadata]
@@ -73,6 +71,8 @@ def load_network(path: Path | str, *, device: str | torch.device = "cpu") -> Win
     load_weights(network, tensors, where=path)
     if metadata.get("model_digest", found := model_digest(network)) != found:
         raise DataError(f"{path}: damaged or changed since it was written (its digest does not agree).")
+    if fault := weights_fault(network.state_dict()):
+        raise DataError(f"{path}: {fault}: no prediction of it would be a number. Train it anew.")
     return network.eval()
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from genotools.errors import DataError
+from genotools.formats import WEIGHTS
 
 __all__ = ["read_weights_header"]
 
@@ -13,12 +14,14 @@ def read_weights_header(path: Path | str) -> dict[str, str]:
     Raises
     ------
     DataError
-        If the file is missing or no safetensors file.
+        If the file is missing, no safetensors file, of another format or a newer version.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
-            return dict(file.metadata() or {})
+            metadata = dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise DataError(f"{path}: not a safetensors file: {error}.") from error
+    WEIGHTS.check_texts(metadata, where=path)
+    return metadata

@@ -18,11 +18,11 @@ from genotools.data.hdf5 import HDF5_ERRORS, foreign_parts, open_hdf5, texts_of
 from genotools.data.strands import Strands
 from genotools.errors import DataError
 from genotools.files import check_output, replacing
+from genotools.formats import BACKGROUND
 from genotools.predictor import Predictor
 
 __all__ = ["Background", "BackgroundBuilder", "read_background", "write_background"]
 
-FORMAT, VERSION = "genotools/background", 1
 MAX_BYTES = 8_000_000_000
 """Largest array that is read: a million variants of 919 outputs are half of it."""
 
@@ -113,8 +113,8 @@ class BackgroundBuilder:
 def write_background(path: Path | str, background: Background, *, source: str, force: bool = False) -> None:
     """Write a background in one step; ``source`` names the variants. Raises OutputExistsError unless ``force``."""
     path = check_output(path, force=force)
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
+    with replacing(path) as temporary, open_hdf5(temporary, "w") as file:
+        file.attrs.update(BACKGROUND.header)
         file.attrs["genotools_version"], file.attrs["source"] = genotools.__version__, source
         file.attrs.update(background.how)
         options = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
@@ -149,10 +149,7 @@ def read_background(path: Path | str) -> Background:
     path = Path(path)
     try:
         with open_hdf5(path) as file:
-            if file.attrs.get("format") != FORMAT:
-                raise DataError(f"{path}: no background (made by `genotools variants background`).")
-            if file.attrs.get("version") != VERSION:
-                raise DataError(f"{path}: background version {file.attrs.get('version')}, {VERSION} is read.")
+            BACKGROUND.check_attributes(file.attrs, where=path)
             if faults := foreign_parts(file) or _too_large(file):
                 raise DataError.from_faults(path, faults)
             names = texts_of(file["names"])

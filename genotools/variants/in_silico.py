@@ -7,6 +7,7 @@ changes it base by base: what each base contributes to the prediction there.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,7 @@ def saturation(
         strands=strands,
         batch_size=batch_size,
         on_progress=on_progress,
+        name=f"{contig}:{start + 1}-{end}",
     )
     return SaturationMap(
         contig=contig,
@@ -156,30 +158,42 @@ def saturate(
     strands: Strands = "both",
     batch_size: int = 256,
     on_progress: Callable[[int, int], None] | None = None,
+    name: str = "the window",
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the prediction for a window ``(L,)``, shape ``(K,)``, and its changes, ``(end - start, 4, K)``.
 
     The changes are those of :class:`SaturationMap`, for the window's positions ``start`` to ``end``.
+
+    Raises
+    ------
+    DataError
+        If a prediction is not finite; says for which change of the window, which is called ``name``.
     """
     diffs = np.full((end - start, len(BASES), len(model.names)), np.nan, dtype=np.float32)
     known = np.flatnonzero(window[start:end] != UNKNOWN)
     diffs[known, window[start + known]] = 0
     changes = [(int(i), code) for i in known for code in range(len(BASES)) if code != window[start + i]]
 
-    def predicted(windows: NDArray[np.uint8]) -> NDArray[np.float64]:
-        probs = predict_strands(model, windows, strands=strands, batch_size=batch_size)
+    def predicted(windows: NDArray[np.uint8], name_of: Callable[[int], str]) -> NDArray[np.float64]:
+        probs = predict_strands(model, windows, strands=strands, batch_size=batch_size, name_of=name_of)
         return np.asarray(probs.mean(axis=0, dtype=np.float64))
 
-    ref = predicted(window[None])[0]
+    ref = predicted(window[None], lambda _: name)[0]
     n_at_once = max(1, batch_size // (2 if strands == "both" else 1))
     for done in range(0, len(changes), n_at_once):
-        places, codes = np.array(changes[done : done + n_at_once]).T
+        chunk = changes[done : done + n_at_once]
+        places, codes = np.array(chunk).T
         windows = np.repeat(window[None], len(places), axis=0)
         windows[np.arange(len(places)), start + places] = codes
-        diffs[places, codes] = predicted(windows) - ref
+        diffs[places, codes] = predicted(windows, partial(_changed_window, name, chunk)) - ref
         if on_progress:
             on_progress(done + len(places), len(changes))
     return ref.astype(np.float32), diffs
+
+
+def _changed_window(name: str, changes: Sequence[tuple[int, int]], index: int) -> str:
+    place, code = changes[index]
+    return f"{name} with its base {place + 1} changed to {BASES[code]}"
 
 
 def write_saturation(

@@ -23,7 +23,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from genotools.data.hdf5 import open_hdf5
 from genotools.extras import require
+from genotools.formats import VARIANTS
 from genotools.variants.scoring import ScoredVariants
 from genotools.variants.table import NA, SUMMARY_COLUMNS, VARIANT_COLUMNS, variant_fields
 
@@ -237,8 +239,8 @@ class ArrayWriter:
 
     def _write_hdf5(self, path: Path) -> None:
         layout = self._layout
-        with h5py.File(path, "w") as file:
-            file.attrs.update({"format": "genotools/variants", "version": 1, **layout.header})
+        with open_hdf5(path, "w") as file:
+            file.attrs.update({**VARIANTS.header, **layout.header})
             text = h5py.string_dtype()
             file.create_dataset("outputs", data=list(layout.features), dtype=text, track_times=False)
             places: dict[str, h5py.Dataset] = {}

@@ -11,18 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from genotools.errors import DataError
 from genotools.files import flush_to_disk, read_json, write_json
+from genotools.formats import VARIANTS_PROGRESS
 
 __all__ = ["PartialTable"]
 
-FORMAT, VERSION = "genotools/variants-progress", 1
-
 
 class PartialTable:
-    """The files of a table in the making.
+    """The files of a table in the making; whoever writes them holds :func:`genotools.files.claimed_output`.
 
     Parameters
     ----------
@@ -38,22 +35,7 @@ class PartialTable:
         base = output.with_name(f"{output.name}.partial")
         self.paths = {suffix: base.with_name(base.name + suffix) for suffix in suffixes}
         self._base, self.progress_path = base, base.with_name(f"{base.name}.json")
-        self._lock = FileLock(base.with_name(f"{base.name}.lock"))
         self._identity = dict(identity)
-
-    @contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Hold the files for this process alone."""
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise DataError(f"{self._base}: another process is writing this table.") from error
-        try:
-            yield
-        finally:
-            self._lock.release()
-            if not self._base.exists():
-                Path(self._lock.lock_file).unlink(missing_ok=True)
 
     @contextmanager
     def kept_where_stopped(self) -> Iterator[None]:
@@ -84,12 +66,8 @@ class PartialTable:
             for path in self.paths.values():
                 path.touch()
             return None
-        progress = read_json(self.progress_path)
-        if not isinstance(progress, dict) or progress.get("format") != FORMAT:
-            raise DataError(
-                f"{self.progress_path}: no progress of a table; remove it, or start anew with --force."
-            )
-        if progress.get("version") != VERSION or progress.get("identity") != self._identity:
+        progress = VARIANTS_PROGRESS.check_object(read_json(self.progress_path), where=self.progress_path)
+        if progress.get("identity") != self._identity:
             raise DataError(
                 f"{self._base} was begun with another model, other variants or options; start anew with --force."
             )
@@ -108,8 +86,8 @@ class PartialTable:
         for suffix, path in self.paths.items():
             flush_to_disk(path)
             lengths[suffix] = path.stat().st_size
-        header = {"format": FORMAT, "version": VERSION, "identity": self._identity, "lengths": lengths}
-        write_json(self.progress_path, {**header, **state})
+        run = {"identity": self._identity, "lengths": lengths}
+        write_json(self.progress_path, {**VARIANTS_PROGRESS.signed_header, **run, **state})
 
     def _remove(self) -> None:
         for path in (*self.paths.values(), self.progress_path):

@@ -4,13 +4,14 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Unpack
 
 from genotools.data.labels import column_names
 from genotools.errors import DataError
-from genotools.files import check_output, replacing
+from genotools.files import check_output, claimed_output, replacing
 from genotools.predictor import Predictor
 from genotools.variants.features import select_features
 from genotools.variants.outputs import ArrayWriter, Layout, TextWriter, Writer
@@ -87,40 +88,41 @@ def score_to_file(
     OutputExistsError
         If ``output`` is taken and ``force`` is off.
     DataError
-        If the suffix is another; if the genome looks like another build; or as for
-        :func:`~genotools.variants.scoring.score_variants`.
+        If the suffix is another; if another process writes this table; if the genome looks like another build; or as
+        for :func:`~genotools.variants.scoring.score_variants`.
     """
-    path = check_variants_output(output, force=force)
-    if top_k is not None and top_k < 1:
-        raise DataError(f"top_k must be 1 or more, not {top_k}.")
-    indices = select_features(model.names, options.get("features"))
-    layout = Layout(
-        scores=() if summary_only else tuple(options.get("scores") or default_scores(model)),
-        features=tuple(column_names(model.names, indices)),
-        header=provenance(model, fasta, options),
-        top_k=(top_k or DEFAULT_TOP) if _is_vcf(path) else top_k,
-    )
-    n_all = None
-    if isinstance(variants, Path | str) and Path(variants).is_file():  # a pipe can be read only once
-        n_all = count_variants(variants)
-        if on_message is not None:
-            on_message(_size_message(layout, path, n_all))
-    partial = PartialTable(path, _suffixes(path), _identity(variants, layout, options))
-    tally = Tally(max_mismatch=max_mismatch)
-    with partial.claimed():
-        progress = partial.begin(resume=resume, force=force)
-        n_done = restored(progress, tally, where=partial.progress_path)
-        with partial.kept_where_stopped():
+    path = Path(output)
+    check_free = partial(check_variants_output, path, force=force)
+    with claimed_output(path, check_free, busy="another process is writing this table."):
+        if top_k is not None and top_k < 1:
+            raise DataError(f"top_k must be 1 or more, not {top_k}.")
+        indices = select_features(model.names, options.get("features"))
+        layout = Layout(
+            scores=() if summary_only else tuple(options.get("scores") or default_scores(model)),
+            features=tuple(column_names(model.names, indices)),
+            header=provenance(model, fasta, options),
+            top_k=(top_k or DEFAULT_TOP) if _is_vcf(path) else top_k,
+        )
+        n_all = None
+        if isinstance(variants, Path | str) and Path(variants).is_file():  # a pipe can be read only once
+            n_all = count_variants(variants)
+            if on_message is not None:
+                on_message(_size_message(layout, path, n_all))
+        table = PartialTable(path, _suffixes(path), _identity(variants, layout, options))
+        tally = Tally(max_mismatch=max_mismatch)
+        progress = table.begin(resume=resume, force=force)
+        n_done = restored(progress, tally, where=table.progress_path)
+        with table.kept_where_stopped():
             writer = _writer(path, layout, indices, n_done)
-            writer.open(partial.paths, is_new=progress is None)
+            writer.open(table.paths, is_new=progress is None)
             try:
                 stream = _stream(variants, writer)
-                _score_into(writer, partial, tally, n_done, model, stream, fasta, options, n_all)
+                _score_into(writer, table, tally, n_done, model, stream, fasta, options, n_all)
                 with replacing(path) as temporary:
                     writer.finish(temporary)
             finally:
                 writer.close()
-    return tally.summary()
+        return tally.summary()
 
 
 def restored(progress: Mapping[str, Any] | None, tally: Tally, *, where: Path) -> int:
@@ -169,7 +171,7 @@ def _stream(variants: Path | str | Iterable[Variant], writer: Writer) -> Iterabl
 
 def _score_into(
     writer: Writer,
-    partial: PartialTable,
+    table: PartialTable,
     tally: Tally,
     n_done: int,
     model: Predictor,
@@ -191,7 +193,7 @@ def _score_into(
         if on_progress is not None:
             on_progress(n_done, n_all)
         if time.monotonic() - saved > SAVE_EVERY_S and writer.flush():
-            partial.save({"n_done": n_done, "tally": tally.state()})
+            table.save({"n_done": n_done, "tally": tally.state()})
             saved = time.monotonic()
 
 

@@ -182,7 +182,8 @@ def compute_scores(
     if average == "probs":
         wide_ref, wide_alt = (probs.mean(axis=0, keepdims=True) for probs in (wide_ref, wide_alt))
     inputs = _Inputs(wide_ref, wide_alt, odds, background)
-    return {score.name: score.compute(inputs).astype(np.float32) for score in scores}
+    with np.errstate(over="ignore"):  # becomes infinite, which is no score of a table
+        return {score.name: score.compute(inputs).astype(np.float32) for score in scores}
 
 
 def _check_probs(name: str, *probs: Floats) -> None:

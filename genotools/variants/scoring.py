@@ -127,7 +127,8 @@ def score_variants(
     ------
     DataError
         At once for a wrong option or a file with malformed lines (all of them named); while iterating for a
-        stream with a malformed line, and for a model that returns another shape or values that are not finite.
+        stream with a malformed line, and for a model that returns another shape or values that are not finite, whose
+        record is named.
     """
     strands = strands or default_strands(model)
     _check_options(strands=strands, average=average, odds=odds, batch_size=batch_size)
@@ -264,6 +265,14 @@ class _Batch:
             self.alt_rows.append(self.pool.add(windows.alt))
         self.rows.append(row)
 
+    def name_of(self, window: int) -> str:
+        """Return which variant the window of the pool was made for, the first of several."""
+        for index, ref, alt in zip(self.scored, self.ref_rows, self.alt_rows, strict=True):
+            if window in (ref, alt):
+                allele = "REF" if window == ref else "ALT"
+                return f"the {allele} window of {_name_of(self.rows[index])}"
+        raise IndexError(f"no variant has window {window}.")
+
     def has_room(self, plan: _Plan, n_variants: int) -> bool:
         """Whether a record of so many variants, each of which may bring a window beside that of REF, still fits."""
         fits = len(self.pool) + n_variants + 1 <= plan.n_windows and len(self.rows) < max(plan.batch_size, 64)
@@ -307,7 +316,13 @@ def _score_batch(plan: _Plan, batch: _Batch) -> ScoredVariants:
     result = _blank(batch.rows, plan.features, [score.name for score in plan.scores])
     if not batch.scored:
         return result
-    probs = predict_strands(plan.model, batch.pool.codes(), strands=plan.strands, batch_size=plan.batch_size)
+    probs = predict_strands(
+        plan.model,
+        batch.pool.codes(),
+        strands=plan.strands,
+        batch_size=plan.batch_size,
+        name_of=batch.name_of,
+    )
     probs = probs[:, :, plan.indices]  # (S, n_windows, K)
     wanted = {score.name: score for score in [*plan.scores, SCORES["diff"]]}
     computed = compute_scores(
@@ -318,6 +333,7 @@ def _score_batch(plan: _Plan, batch: _Batch) -> ScoredVariants:
         odds=plan.odds,
         background=plan.background,
     )
+    _check_finite(computed, [batch.rows[index] for index in batch.scored])
     for name, values in result.scores.items():
         values[batch.scored] = computed[name]
     result.diff[batch.scored] = computed["diff"]
@@ -325,6 +341,24 @@ def _score_batch(plan: _Plan, batch: _Batch) -> ScoredVariants:
     result.max_absdiff[batch.scored] = absdiff.max(axis=1)
     result.max_absdiff_feature[batch.scored] = absdiff.argmax(axis=1)
     return result
+
+
+def _check_finite(computed: Mapping[str, NDArray[np.float32]], rows: Sequence[CheckedVariant]) -> None:
+    """Refuse scores that are not finite although the predictions are, as the difference of huge values."""
+    for name, values in computed.items():
+        is_bad = ~np.isfinite(values).all(axis=1)
+        if is_bad.any():
+            raise DataError(
+                f"score {name!r} of {_name_of(rows[int(is_bad.argmax())])} is not finite: the model's values are "
+                "too large for it."
+            )
+
+
+def _name_of(row: CheckedVariant) -> str:
+    """Return a variant as a person finds it in the file."""
+    variant = row.variant
+    ref, alt = (text if len(text) <= 20 else f"{text[:17]}..." for text in (variant.ref, variant.alt))
+    return f"record {variant.record + 1}, {variant.chrom}:{variant.position + 1} {ref}>{alt}"
 
 
 def _blank(rows: list[CheckedVariant], features: list[str], scores: Sequence[str]) -> ScoredVariants:

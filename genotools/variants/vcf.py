@@ -13,13 +13,13 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from genotools.data.unpacking import GZIP_MAGIC, MAX_LINE
+from genotools.data.unpacking import GZIP_MAGIC
 from genotools.errors import MAX_FAULTS, DataError
 from genotools.extras import require
+from genotools.files import limited_lines
 
 __all__ = ["Variant", "count_variants", "parse_record", "read_records", "read_variants"]
 
@@ -185,15 +185,15 @@ def _open(path: Path | str) -> Iterator[Iterable[str]]:
     if str(path) == "-":
         buffered = io.BufferedReader(cast("io.RawIOBase", sys.stdin.buffer))
         text = _as_text(buffered, "standard input")
-        yield _lines(text, "standard input")
+        yield limited_lines(text.readline, where="standard input")
         buffered.detach()  # or standard input would be closed with it
         return
     with Path(path).open("rb") as file:
         if _is_bcf(file):
             yield _bcf_lines(Path(path))
         else:
-            text = _as_text(file, str(path))
-            yield _lines(text, str(path))
+            text = _as_text(file, str(path))  # kept until the file is closed
+            yield limited_lines(text.readline, where=path)
 
 
 def _is_bcf(file: "io.BufferedReader[Any]") -> bool:
@@ -228,13 +228,3 @@ def _as_text(file: "io.BufferedReader[Any]", name: str) -> io.TextIOWrapper:
                 f"{name}: this is BCF, which is read from a file. Or pipe VCF: bcftools view IN.bcf | ..."
             )
     return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="\n")
-
-
-def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
-    """Yield lines with their ends; raises DataError where one has more than 64 M characters."""
-    for number, line in enumerate(iter(partial(text.readline, MAX_LINE), ""), start=1):
-        if len(line) == MAX_LINE:
-            raise DataError(
-                f"{name}, line {number}: more than {MAX_LINE:,} characters; this is no text of lines."
-            )
-        yield line

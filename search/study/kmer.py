@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from genotools.data.store import SequenceStore
 from genotools.files import write_json
+from genotools.formats import KMER_RESULT
 from genotools.training.evaluate import evaluate
 from genotools.training.kmer import KmerRegression, fit_kmer_regression
 
@@ -41,8 +42,7 @@ def run_kmer(store_path: Path | str, folder: Path | str) -> None:
         predictor = _KmerPredictor(regression, store.names)
         found = {split: evaluate(predictor, store, split) for split in ("valid", "test")}
     document = {
-        "format": "genotools/kmer-result",
-        "version": 1,
+        **KMER_RESULT.signed_header,
         "n_params": regression.weights.size + regression.bias.size,
         "seconds": round(seconds, 3),
         "validation": {f"valid_{name}": value for name, value in found["valid"].summary().items()},

@@ -9,12 +9,15 @@ from typing import Any
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
 from genotools.files import read_json
+from genotools.formats import KMER_RESULT, TRAINING_RESULT
 from genotools.search.study.setup import StudyInputs, metric_of
 from genotools.search.study.tasks import Phase, Task, plan_tasks
 from genotools.training.task_metrics import LOWER_IS_BETTER
 
 __all__ = ["TrainingOutcome", "chosen_selection", "read_training", "selection_values"]
 
+MAX_RESULT_BYTES = 1 << 28
+"""Of a run: it may have metrics of a million labels."""
 ROWS = {"labels", "classes", "outputs"}
 """Under which of these keys the metrics of every label are; a task has one of them."""
 
@@ -42,9 +45,10 @@ class TrainingOutcome:
 def read_training(folder: Path) -> TrainingOutcome:
     """Return what a training found; raises DataError if its result is none."""
     path = folder / "result.json"
-    document = read_json(path, max_bytes=1 << 28)
+    found = read_json(path, max_bytes=MAX_RESULT_BYTES)
+    is_kmer = isinstance(found, dict) and found.get("format") == KMER_RESULT.name
+    document = (KMER_RESULT if is_kmer else TRAINING_RESULT).check_object(found, where=path)
     try:
-        assert isinstance(document, dict)
         test: dict[str, Any] = document["test"] or {}
         rows: list[dict[str, Any]] = next((test[key] for key in ROWS & test.keys()), [])
         names = [key for key in (rows[0] if rows else {}) if key not in ("name", "n")]
@@ -58,7 +62,7 @@ def read_training(folder: Path) -> TrainingOutcome:
             seconds=float(document["seconds"]),
             digest=document.get("genotype_digest"),
         )
-    except (AssertionError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: not the result of a training ({error!r}). Remove the folder.") from error
 
 

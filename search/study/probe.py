@@ -21,6 +21,7 @@ from genotools.search.study.setup import StudyInputs, training_settings
 from genotools.training.device import choose_device
 from genotools.training.loss import prediction_loss
 from genotools.training.optimiser import clipped_step, make_optimiser
+from genotools.training.precision import autocast
 from genotools.training.ranks import Ranks
 from genotools.training.step import make_step
 
@@ -61,7 +62,7 @@ def _measured(inputs: StudyInputs, store: SequenceStore, kind: str, batch_size: 
     if choose_device(inputs.device).type == "cpu" and batch_size > CPU_BATCH:
         few = _measured(inputs, store, kind, CPU_BATCH)
         return StepTime(*(seconds * batch_size / CPU_BATCH for seconds in few))
-    probe = _Probe(inputs, store, batch_size)
+    probe = _Probe(inputs, store, batch_size, entrant=kind if kind in BASELINE_NAMES else "")
     if kind == "supernet":
         return probe.time(probe.of_supernet())
     if kind in BASELINE_NAMES:
@@ -80,12 +81,12 @@ class _Passes(NamedTuple):
 
 
 class _Probe:
-    """Makes networks and runs them on one batch."""
+    """Makes networks and runs them on one batch, with the training of ``entrant``."""
 
-    def __init__(self, inputs: StudyInputs, store: SequenceStore, batch_size: int) -> None:
+    def __init__(self, inputs: StudyInputs, store: SequenceStore, batch_size: int, *, entrant: str) -> None:
         self._inputs, self._task, self._length = inputs, store.task, store.length
         self._device = choose_device(inputs.device)
-        self._settings = training_settings(inputs.protocol, "", store.task, is_selection=False)
+        self._settings = training_settings(inputs.protocol, entrant, store.task, is_selection=False)
         window = torch.from_numpy(store.codes(store.rows("train")[:1]))
         self._codes = window.expand(batch_size, -1).contiguous().to(self._device)
         self._targets = torch.zeros(batch_size, len(store.names), device=self._device)
@@ -109,6 +110,7 @@ class _Probe:
     def of_network(self, architecture: Genotype | BaselineName) -> _Passes:
         """Return a step of a network as training has it."""
         macro = self._inputs.macro if isinstance(architecture, Genotype) else None
+        precision = self._settings.precision
         network = make_network(
             architecture, macro, self._task, length=self._length, seed=0, device=self._device
         )
@@ -119,7 +121,9 @@ class _Probe:
 
         def predict(codes: Tensor) -> object:
             network.eval()
-            return fastest_inference(network)(codes)
+            run = fastest_inference(network) if precision == "fp32" else network
+            with autocast(self._device, precision):
+                return run(codes)
 
         return _Passes(step, predict)
 

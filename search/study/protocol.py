@@ -22,6 +22,8 @@ from pydantic import (
 )
 
 from genotools.errors import DataError
+from genotools.files import read_bytes
+from genotools.formats import STUDY
 from genotools.genotype.baselines import BASELINE_NAMES
 
 __all__ = [
@@ -34,7 +36,6 @@ __all__ = [
     "protocol_names",
 ]
 
-FORMAT, VERSION = "genotools/study", 1
 KMER = "kmer-6"
 """Name of the 6-mer logistic regression among the entrants."""
 
@@ -223,24 +224,18 @@ def load_protocol(text: str) -> Protocol:
                 f"no protocol {text[:60]!r}. Known: {', '.join(protocol_names())}, or a .toml file."
             )
         path = _shipped() / f"{text}.toml"
+    data = read_bytes(path, max_bytes=MAX_BYTES)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path}: more than {MAX_BYTES:,} bytes; this is no protocol.")
-        document = tomllib.loads(path.read_bytes().decode("utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}.") from error
-    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of a number with thousands of digits
+        document = tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # a number of 5000 digits is no TOMLDecodeError
         raise DataError(f"{path}: not TOML: {error}.") from error
     return protocol_from_document(document, where=str(path))
 
 
 def protocol_from_document(document: Mapping[str, Any], *, where: str) -> Protocol:
     """Return the protocol of a document; raises DataError that lists every fault with its key."""
-    version = document.get("version")
-    if isinstance(version, int) and version > VERSION:
-        raise DataError(f"{where}: version {version} is newer than this genotools reads. Update genotools.")
     try:
-        return Protocol.model_validate(document)
+        return Protocol.model_validate(STUDY.check_object(document, where=where))
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         raise DataError.from_faults(where, [_sentence(dict(fault)) for fault in faults]) from error
@@ -251,6 +246,5 @@ def _sentence(fault: Mapping[str, Any]) -> str:
     if fault["type"] == "extra_forbidden":
         return f"{key!r}: no such key."
     if fault["type"] == "missing":
-        example = {"format": f' (format = "{FORMAT}")', "version": f" (version = {VERSION})"}.get(key, "")
-        return f"{key}: missing{example}."
+        return f"{key}: missing."
     return f"{key}: {str(fault['msg']).removeprefix('Value error, ')}."

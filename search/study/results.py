@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from genotools.data.store import SequenceStore
 from genotools.errors import MissingExtraError
 from genotools.files import read_json, write_json
+from genotools.formats import STUDY_RESULTS
 from genotools.genotype.task import Task as DataTask
-from genotools.search.study.outcomes import TrainingOutcome, read_training, selection_values
+from genotools.search.study.outcomes import MAX_RESULT_BYTES, TrainingOutcome, read_training, selection_values
 from genotools.search.study.protocol import KMER
 from genotools.search.study.setup import StudyInputs, metric_of
 from genotools.search.study.significance import holm, label_bootstrap, welch
@@ -26,7 +27,6 @@ from genotools.training.task_metrics import LOWER_IS_BETTER, METRIC_NAMES
 
 __all__ = ["EntrantResult", "StudyResults", "collect", "write_results"]
 
-RESULTS_FORMAT, VERSION = "genotools/study-results", 1
 BOOTSTRAP = 10
 """Branch of the tree of seeds, beside those of the phases."""
 
@@ -90,8 +90,7 @@ class StudyResults:
     def to_document(self) -> dict[str, Any]:
         """Return everything as JSON values; keys with ``seconds`` in them hold times."""
         return {
-            "format": RESULTS_FORMAT,
-            "version": VERSION,
+            **STUDY_RESULTS.signed_header,
             "title": self.title,
             "metric": self.metric,
             "reference": self.reference,
@@ -179,7 +178,7 @@ def _read_entrant(inputs: StudyInputs, name: str, metric: str) -> EntrantResult:
 
 
 def _seconds_of(path: Any) -> float:
-    document = read_json(path, max_bytes=1 << 28)
+    document = read_json(path, max_bytes=MAX_RESULT_BYTES)
     seconds = document.get("seconds") if isinstance(document, dict) else None
     return float(seconds) if isinstance(seconds, int | float) else 0.0
 

@@ -27,6 +27,7 @@ from typing import Self
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError, OutputExistsError
 from genotools.files import claimed, read_json, write_json
+from genotools.formats import STUDY_FOLDER
 from genotools.genotype.documents import space_to_document
 from genotools.search.executors import Executor, LocalExecutor
 from genotools.search.journal import Journal
@@ -38,8 +39,8 @@ from genotools.search.study.tasks import Phase, Task, plan_tasks
 
 __all__ = ["Ending", "TaskEnd", "check_free", "check_same_study", "run_study"]
 
-STUDY_FORMAT, VERSION = "genotools/study-folder", 1
 LOCK = ".lock"
+BUSY = "another process is running this study."
 
 
 class Ending(StrEnum):
@@ -192,14 +193,19 @@ class _Schedule:
 @contextmanager
 def _claimed(inputs: StudyInputs, digest: str, *, resume: bool) -> Iterator[None]:
     """Hold the folder for this process, with the study's description in place."""
-    unused = partial(check_free, inputs.folder, resume=resume)
-    with claimed(inputs.folder, LOCK, unused, busy="another process is running this study."):
+    unused = partial(_check_unused, inputs.folder, resume=resume)
+    with claimed(inputs.folder, LOCK, unused, busy=BUSY):
         _describe(inputs, digest)
         yield
 
 
 def check_free(folder: Path, *, resume: bool) -> None:
-    """Raise OutputExistsError where a study must not start, DataError where none can."""
+    """Raise OutputExistsError where a study must not start, DataError where none can or another process runs one."""
+    with claimed(folder, LOCK, partial(_check_unused, folder, resume=resume), busy=BUSY):
+        pass
+
+
+def _check_unused(folder: Path, *, resume: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file, a folder was expected.")
     if not resume and folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
@@ -209,8 +215,7 @@ def check_free(folder: Path, *, resume: bool) -> None:
 def _describe(inputs: StudyInputs, digest: str) -> None:
     """Write what the study is, or refuse to go on with another one."""
     document = {
-        "format": STUDY_FORMAT,
-        "version": VERSION,
+        **STUDY_FOLDER.signed_header,
         "protocol": inputs.protocol.model_dump(mode="json", exclude={"seconds"}),
         "data": {"digest": digest},
         "macro": inputs.macro.to_document(),
@@ -234,7 +239,9 @@ def _describe(inputs: StudyInputs, digest: str) -> None:
 
 def check_same_study(path: Path, document: Mapping[str, object]) -> None:
     """Raise DataError, naming what differs, where ``study.json`` is damaged or not of the study in ``document``."""
-    if faults := _differences(read_json(path), document, ""):
+    before = STUDY_FOLDER.check_object(read_json(path), where=path)
+    signed = {**before, "genotools": document.get("genotools")}  # a later one may go on
+    if faults := _differences(signed, document, ""):
         raise DataError.from_faults(f"{path} (a study is resumed as it was started)", faults)
 
 

@@ -9,7 +9,7 @@ from genotools.data.bed import read_bed, read_text
 from genotools.data.fasta import Fasta, near_names
 from genotools.data.signal import open_signal
 from genotools.data.tsv import read_table
-from genotools.data.unpacking import bounded_lines, unpacked
+from genotools.data.unpacking import unpacked
 from genotools.errors import DataError
 
 SWOLLEN = r"unpacks into more than 200 times its size.*unpack it with gunzip first"
@@ -56,14 +56,13 @@ def test_small_files_and_natural_ones_may_swell(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_line_without_end_is_refused_by_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("genotools.data.unpacking.MAX_LINE", 10)
+    monkeypatch.setattr("genotools.files.MAX_LINE_BYTES", 10)
     path = tmp_path / "long.txt"
-    path.write_bytes(b"short\n" + b"x" * 10 + b"\n")
-    with pytest.raises(DataError, match=r"long\.txt: line 2 has more than 10 bytes"):
+    path.write_bytes(b"short\n" + b"x" * 11 + b"\n")
+    with pytest.raises(DataError, match=r"long\.txt, line 2: longer than 10 characters"):
         list(read_text(path))
     path.write_bytes(b"123456789\n" * 3)
-    with unpacked(path) as file:
-        assert len(list(bounded_lines(file, path))) == 3
+    assert len(list(read_text(path))) == 3
 
 
 def test_a_zero_byte_is_no_text(tmp_path: Path) -> None:

@@ -52,9 +52,8 @@ def training(exported: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "genotype.json").write_text(exported.network.genotype.to_json())
     config = {"format": "genotools/training", "version": 1, "data": {"digest": "f" * 64}}
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "result.json").write_text(
-        json.dumps({"n_params": 7, "test": {"mean_auroc": 0.75, "labels": []}})
-    )
+    result = {"format": "genotools/training-result", "version": 1, "n_params": 7}
+    (folder / "result.json").write_text(json.dumps({**result, "test": {"mean_auroc": 0.75, "labels": []}}))
     return folder
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
@@ -258,3 +259,50 @@ def test_ranges_are_those_of_all_windows_and_hold_zero(network: GenomeNet) -> No
         assert low <= 0 <= high
         assert low == pytest.approx(min(part[name][0] for part in parts), abs=1e-5)
         assert high == pytest.approx(max(part[name][1] for part in parts), abs=1e-5)
+
+
+def test_a_weight_beyond_float16_names_its_tensor_and_leaves_no_file(
+    network: GenomeNet, tmp_path: Path
+) -> None:
+    large = copy.deepcopy(network)
+    large.head.hidden.weight.data[0, 0] = -70_000
+    with pytest.raises(
+        GenotoolsError, match=r"hidden\.weight has a weight of 70000, float16 ends at 65504.*fp32"
+    ):
+        export_onnx(large, tmp_path / "m.onnx", precision="fp16")
+    large.head.hidden.weight.data[0, 0] = 65_504  # the last one
+    export_onnx(large, tmp_path / "m.onnx", precision="fp16")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_a_file_that_predicts_no_numbers_names_the_largest_weight(
+    network: GenomeNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overflows(model: ModelProto) -> None:
+        to_half(model)
+        for tensor in model.graph.initializer:
+            if tensor.name == "hidden.weight.half":
+                values = numpy_helper.to_array(tensor).copy()
+                values[:] = np.inf
+                tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+
+    monkeypatch.setattr(onnx_file, "to_half", overflows)
+    largest = max(float(weight.abs().max()) for weight in network.state_dict().values())
+    with pytest.raises(
+        GenotoolsError,
+        match=rf"fp16 file predicts values that are not finite.*largest weight is {largest:.6g}, in .*fp32",
+    ):
+        export_onnx(network, tmp_path / "m.onnx", precision="fp16")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_calibration_on_activations_that_are_not_finite_names_the_matrix(network: GenomeNet) -> None:
+    from genotools.export.deployed import deploy
+
+    broken = network.copy_on_cpu()
+    broken.get_parameter("stem.conv.weight").data[0, 0, 0] = torch.inf
+    codes = np.random.default_rng(3).integers(0, 4, size=(10, 60), dtype=np.uint8)
+    with pytest.raises(
+        GenotoolsError, match=r"the inputs of .* go from nan to nan on the calibration windows.*fp32"
+    ):
+        input_ranges(deploy(broken), codes)

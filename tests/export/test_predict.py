@@ -208,3 +208,23 @@ def test_existing_output_is_only_replaced_with_force(counting: Any, records: Pat
 def test_unknown_suffix_is_refused(counting: Any, records: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"written as \.tsv, \.tsv\.gz, \.h5"):
         predict_fasta(counting, records, tmp_path / "p.csv")
+
+
+def test_a_record_or_region_without_a_number_is_named(
+    counting: Any, records: Path, genome: Path, write_bed: Callable[[str], Path], tmp_path: Path
+) -> None:
+    predict = counting.predict
+
+    def broken(codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+        outputs = np.array(predict(codes))
+        outputs[(codes == 2).sum(axis=1) == 3] = np.inf  # GGG, padded with unknown bases
+        return outputs
+
+    counting.predict = broken
+    with pytest.raises(DataError, match="first for short:0-3, output"):
+        predict_fasta(counting, records, tmp_path / "p.tsv", strands="forward", batch_size=2)
+    bed = write_bed("chr1\t0\t10\nchr2\t0\t6\nchr2\t6\t8\n")
+    counting.predict = lambda codes: predict(codes) * np.where((codes == 2).any(axis=1), np.nan, 1)[:, None]
+    with pytest.raises(DataError, match="first for chr2:0-6 and 1 more windows, output"):
+        predict_bed(counting, bed, genome, tmp_path / "p.tsv", strands="forward")
+    assert not list(tmp_path.glob("p.tsv*"))

@@ -46,6 +46,8 @@ def test_program_says_what_it_is_and_nothing_of_the_machine(
     metadata = json.loads(extra["genotools.json"])
     assert Genotype.from_json(metadata["genotype"]).digest == network.genotype.digest
     assert metadata["model_digest"] == report.digest == TorchPredictor(network).digest
+    assert (metadata["format"], metadata["version"]) == ("genotools/program", "1")
+    assert "max_difference" not in metadata
     assert json.loads(metadata["card"]) == {"summary": "for tests"}
     with zipfile.ZipFile(report.path) as archive:
         for name in archive.namelist():

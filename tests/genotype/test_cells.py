@@ -76,6 +76,11 @@ def test_equality_and_hash_of_conv_cells_agree(first: ConvCell, second: ConvCell
     assert first != first.edges
 
 
+def test_different_recurrent_cells_have_different_hashes() -> None:
+    cells = [RecurrentCell([(0, "tanh"), (number, name)]) for number in (0, 1) for name in ("tanh", "relu")]
+    assert len({hash(cell) for cell in cells}) == len(set(cells)) == 4
+
+
 def test_cells_of_different_kinds_are_never_equal() -> None:
     assert ConvCell(PAIR) != RecurrentCell([(0, "tanh")])
     assert ConvCell(PAIR) != ConvCell([(1, 2, "skip_connect"), (0, 2, "conv_15")])  # inputs have roles

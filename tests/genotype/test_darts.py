@@ -72,7 +72,9 @@ def test_text_of_another_space_is_read_against_it() -> None:
     conv = ConvCellSpace(1, 2, ("skip_connect",))
     space = SearchSpace(name="one", normal=conv, reduce=conv, recurrent=RecurrentCellSpace(1, ("tanh",)))
     genotype = space.sample(rng=np.random.default_rng(0))
-    assert from_darts(to_darts(genotype), space=space) == genotype
+    read = from_darts(to_darts(genotype), space=space)
+    assert read == genotype
+    assert read.space == "one"
     with pytest.raises(DataError, match="1 intermediate nodes, the space has 4"):
         from_darts(to_darts(genotype))
 
@@ -157,10 +159,36 @@ def test_all_faults_are_reported_at_once_with_near_names() -> None:
     assert "normal_concat: it must be the list of all intermediate nodes, [2, 3, 4, 5]" in message
 
 
+def with_normal(pairs: str) -> str:
+    """Return the text of a genotype with other pairs in front of those of the normal cell."""
+    return TEXT.replace("[", f"[{pairs}, ", 1)
+
+
+NO_RANGE = "normal_concat: not range(start, end) of small numbers"
+NO_TEXT = "not DARTS-style text: expected Genotype(normal=[...], ...)."
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (TEXT.replace("reduce=", "reduced="), "unknown field 'reduced'. Known: normal, normal_concat"),
+        (TEXT.replace("reduce=", "r" * 61 + "="), f"unknown field '{'r' * 60}'. Known"),
+        (HOSTILE["double starred"], "unknown field '**'. Known"),
+        (HOSTILE["half a surrogate pair"], NO_TEXT),
+        (HOSTILE["other function"], NO_TEXT),
+        (HOSTILE["range with a keyword"], NO_RANGE),
+        (HOSTILE["range with a keyword"].replace("2, stop=6", "2, 6, step=1"), NO_RANGE),
+        (TEXT.replace("rnn=", "normal_concat=range(6), rnn="), NO_RANGE),
+        (TEXT.replace("rnn=", "normal_concat=range(2, 1000), rnn="), NO_RANGE),
+        (TEXT.replace("rnn=", "reduce_concat=[2], rnn="), "reduce_concat: it must be the list of all"),
+        (TEXT.replace("rnn=", "rnn_concat=[1], rnn="), "rnn_concat: it must be the list of all"),
+        (TEXT.replace("rnn=[('tanh', 0)", "rnn=['tanh'"), "rnn, pair 0: a pair of a name and a number"),
+        (TEXT.replace(RNN, "5"), "rnn: a list of (name, number) pairs is expected"),
+        (HOSTILE["text for a list"], "normal: a list of (name, number) pairs is expected"),
+        (with_normal("('conv_15', 1000)"), "normal, pair 0: a pair of a name and a number below 1000"),
+        (with_normal("('conv_15', -1000)"), "normal, pair 0: a pair of a name and a number below 1000"),
+        (with_normal("('conv_15', 999)"), "there is no node 999"),
+        (with_normal("('a\\d', 0)"), r"unknown op 'a\\d'"),
         (f"Genotype(normal={NORMAL})", "reduce, rnn missing; a genotype has normal, reduce and rnn"),
         (TEXT[:-2], "not DARTS-style text, line 1"),
         (TEXT.replace("('skip_connect', 2)", "('skip_connect', 3)", 1), "an edge from a node to itself"),
@@ -170,6 +198,12 @@ def test_all_faults_are_reported_at_once_with_near_names() -> None:
     ],
 )  # fmt: skip
 def test_each_fault_is_named(text: str, message: str) -> None:
-    with pytest.raises(DataError) as caught:
-        from_darts(text)
+    with pytest.raises(DataError, match=r"^here: ") as caught:
+        from_darts(text, where="here")
     assert message in str(caught.value)
+
+
+def test_a_hundred_thousand_characters_are_read_and_no_more() -> None:
+    assert from_darts(f"{TEXT:100000}") == from_darts(TEXT)
+    with pytest.raises(DataError, match="100,001 characters, at most 100,000 are read"):
+        from_darts(f"{TEXT:100001}")

@@ -1,6 +1,7 @@
 """Genotype and space files: what is written comes back, and whatever else is offered is refused in one error."""
 
 import copy
+import dataclasses
 import json
 import subprocess
 import sys
@@ -110,9 +111,6 @@ def test_what_is_written_can_always_be_read() -> None:
     ):
         with pytest.raises(DataError, match=message):
             genotype.with_meta(bad=bad)
-    for name in ("", "x" * 65, "a\nb", "\x1b[2J"):
-        with pytest.raises(DataError, match="is no name"):
-            Genotype(genotype.normal, genotype.reduce, genotype.recurrent, space=name)
 
 
 # --- bad input ----------------------------------------------------------------------------------------------------
@@ -147,15 +145,16 @@ ONE_EDGE = [{"source": 0, "target": 3, "op": "conv_15"}]
 NO_DICT = "Input should be a valid dictionary"
 FAULTS: dict[str, tuple[Spoil, str]] = {
     "other format": (put("format", value="genotools/space"), r"format: 'genotools/genotype' is expected, found"),
-    "format missing": (drop("format"), "format: 'genotools/genotype' is expected, found 'missing'"),
-    "format of a wrong kind": (put("format", value=[1]), r"format: .* found '\[1\]'"),
-    "version missing": (drop("version"), "version: a positive number is expected, found 'None'"),
-    "newer version": (put("version", value=2), r"version: 2 is newer than this genotools reads \(1\)"),
-    "far version": (put("version", value=10**4000), "version: 1000.* is newer than this genotools reads"),
-    "version 0": (put("version", value=0), "version: a positive number"),
-    "version as text": (put("version", value="1"), "version: a positive number"),
-    "version true": (put("version", value=True), "version: a positive number is expected, found 'True'"),
-    "version 1.0": (put("version", value=1.0), "version: a positive number"),
+    "format missing": (drop("format"), "format: 'genotools/genotype' is expected, found nothing"),
+    "format of a wrong kind": (put("format", value=[1]), "format: .* found a value of type list"),
+    "format that is long": (put("format", value="x" * 61), "format: .* found 'x{60}'"),
+    "version missing": (drop("version"), "version: a positive whole number is expected, found nothing"),
+    "newer version": (put("version", value=2), "version: 2 is newer than this genotools reads: .* up to version 1"),
+    "far version": (put("version", value=10**4000), "found a number of more than 60 digits"),
+    "version 0": (put("version", value=0), "version: a positive whole number"),
+    "version as text": (put("version", value="1" * 61), "version: .* found '1{60}'"),
+    "version true": (put("version", value=True), "version: a positive whole number is expected, found True"),
+    "version 1.0": (put("version", value=1.0), "version: a positive whole number"),
     "key missing": (drop("cells", "reduce"), r"cells\.reduce: Field required"),
     "digest missing": (drop("digest"), r"digest: Field required"),
     "unknown key": (put("extra", value=1), r"extra: Extra inputs are not permitted"),
@@ -264,20 +263,24 @@ def test_faults_of_shape_graph_and_space_are_reported_together(document: Documen
     document["cells"]["normal"]["edges"][0]["op"] = "conv_11"
     document["cells"]["normal"]["edges"].pop()
     document["cells"]["reduce"]["edges"][0]["source"] = 2
-    document["cells"]["recurrent"]["states"].pop(0)
-    document["cells"]["recurrent"]["states"][0]["activation"] = 5
-    with pytest.raises(DataError) as caught:
-        genotype_from_document(document)
-    message = str(caught.value)
-    assert message.startswith("genotype: 5 faults")
-    for part in (
-        "extra",
-        "conv_11",
-        "node 5: 1 in-edges",
-        "edge from a node to itself",
-        "states.0.activation",
+    states = document["cells"]["recurrent"]["states"]
+    for activation, fault in (
+        (5, "cells.recurrent.states.0.activation: "),
+        ("gelu", "cells.recurrent: state 1: unknown"),
     ):
-        assert part in message
+        states[0]["activation"] = activation
+        with pytest.raises(DataError) as caught:
+            genotype_from_document(document)
+        message = str(caught.value)
+        assert message.startswith("genotype: 5 faults")
+        for part in (
+            "extra: ",
+            "cells.normal: edge 0 (0 -> 2): unknown op 'conv_11'",
+            "cells.normal: node 5: 1 in-edges",
+            "cells.reduce: edge 0 (2 -> 2): an edge from a node to itself",
+            fault,
+        ):
+            assert part in message
 
 
 def test_in_degree_and_digest_faults_are_reported_at_once(document: Document) -> None:
@@ -290,7 +293,9 @@ def test_in_degree_and_digest_faults_are_reported_at_once(document: Document) ->
 
 @pytest.mark.parametrize("value", [None, [], "text", 7, 1.5, True, {}, [{}]], ids=repr)
 def test_anything_but_an_object_is_refused(value: object) -> None:
-    with pytest.raises(DataError, match=r"^here: (a JSON object is expected|format: )"):
+    kind = type(value).__name__
+    expected = "format: " if kind == "dict" else f"a JSON object is expected, not {kind}"
+    with pytest.raises(DataError, match=f"^here: {expected}"):
         Genotype.from_json(json.dumps(value), where="here")
 
 
@@ -307,6 +312,13 @@ def test_hostile_keys_are_shown_without_control_characters(document: Document) -
     with pytest.raises(DataError, match=r"x1b") as caught:
         genotype_from_document(document)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(("length", "shown"), [(60, "k" * 60), (61, "'" + "k" * 59)])
+def test_of_a_long_key_sixty_characters_are_shown(length: int, shown: str, document: Document) -> None:
+    document["k" * length] = 1
+    with pytest.raises(DataError, match=f"^genotype: {shown}: Extra inputs are not permitted"):
+        genotype_from_document(document)
 
 
 def test_too_many_edges_are_refused_early(document: Document) -> None:
@@ -328,7 +340,7 @@ def test_the_largest_cells_that_are_read_are_checked_in_bounded_time(document: D
 
 @given(json_values())
 def test_any_json_value_is_a_genotype_or_one_data_error(value: object) -> None:
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match=r"^genotype: "):
         genotype_from_document(value)
 
 
@@ -381,7 +393,7 @@ def test_text_cut_or_changed_anywhere_is_read_or_refused_with_a_data_error(data:
 def test_every_truncation_is_refused() -> None:
     text = to_json(example()).rstrip()
     for length in range(0, len(text), 7):
-        with pytest.raises(DataError, match="not valid JSON, line"):
+        with pytest.raises(DataError, match=r"^genotype: not valid JSON, line"):
             Genotype.from_json(text[:length])
 
 
@@ -442,7 +454,7 @@ def test_each_fault_of_a_space_is_named_with_its_file_and_key(name: str, tmp_pat
 
 @given(json_values())
 def test_any_json_value_is_a_space_or_one_data_error(value: object) -> None:
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match=r"^search space: "):
         space_from_document(value)
 
 
@@ -457,3 +469,24 @@ def test_documents_are_read_against_the_given_space(document: Document) -> None:
     other = Genotype(pair, pair, RecurrentCell([(0, "tanh")]), space="never-registered")
     with pytest.raises(DataError, match="unknown search space 'never-registered'"):
         genotype_from_document(genotype_to_document(other))
+
+
+def test_each_cell_is_held_against_its_own_part_of_the_space(document: Document) -> None:
+    ops = {edge["op"] for edge in document["cells"]["normal"]["edges"]}
+    unused = tuple(op for op in GENOME_NAS.normal.ops if op not in ops)
+    document["cells"]["reduce"] = document["cells"]["normal"]
+    narrow = dataclasses.replace(GENOME_NAS.normal, ops=unused)
+    for role, space in (
+        ("normal", dataclasses.replace(GENOME_NAS, normal=narrow)),
+        ("reduce", dataclasses.replace(GENOME_NAS, reduce=narrow)),
+    ):
+        with pytest.raises(DataError, match="unknown op") as caught:
+            genotype_from_document(document, space=space)
+        faults = str(caught.value).splitlines()[1:]
+        assert [fault.split(":")[0] for fault in faults] == [f"  - cells.{role}"] * 8 + ["  - digest"]
+
+
+def test_a_space_without_a_name_is_refused_even_where_another_is_given(document: Document) -> None:
+    document["space"] = "a\nb"
+    with pytest.raises(DataError, match=r"^genotype: space: 'a.nb' is no name; it has 1 to 64 printable"):
+        genotype_from_document(document, space=GENOME_NAS)

@@ -73,11 +73,25 @@ def test_genotypes_can_be_copied_and_sent_to_other_processes() -> None:
 
 
 def test_cells_of_the_wrong_kind_are_refused() -> None:
-    pair = ConvCell([(0, 2, "skip_connect"), (1, 2, "skip_connect")])
-    with pytest.raises(TypeError, match="recurrent must be a RecurrentCell, not ConvCell"):
+    pair, state = ConvCell([(0, 2, "skip_connect"), (1, 2, "skip_connect")]), RecurrentCell([(0, "tanh")])
+    with pytest.raises(TypeError, match=r"^recurrent must be a RecurrentCell, not ConvCell"):
         Genotype(pair, pair, pair)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="reduce must be a ConvCell, not RecurrentCell"):
-        Genotype(pair, RecurrentCell([(0, "tanh")]), pair)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^reduce must be a ConvCell, not RecurrentCell"):
+        Genotype(pair, state, state)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^normal must be a ConvCell, not RecurrentCell"):
+        Genotype(state, pair, state)  # type: ignore[arg-type]
+
+
+def test_the_name_of_a_space_has_1_to_64_printable_characters() -> None:
+    cells = (ConvCell([(0, 2, "skip_connect")]), ConvCell([(0, 2, "conv_15")]), RecurrentCell([(0, "tanh")]))
+    for name in ("x", "é" * 64):
+        genotype = Genotype(*cells, space=name)
+        assert {one.space for one in (genotype, genotype.canonical(), genotype.with_meta(a=1))} == {name}
+    for name, shown in (("", ""), ("x" * 65, "x" * 60), ("a\nb", r"a\\nb"), ("\x1b[2J", r"\\x1b\[2J")):
+        with pytest.raises(
+            DataError, match=rf"^space: '{shown}' is no name; it has 1 to 64 printable characters"
+        ):
+            Genotype(*cells, space=name)
 
 
 def test_circular_and_bottomless_notes_are_refused() -> None:
@@ -96,5 +110,6 @@ def test_the_everyday_names_are_at_the_top() -> None:
     assert genotools.Genotype is Genotype
     assert genotools.GENOME_NAS is GENOME_NAS
     assert "Genotype" in dir(genotools)
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        _ = genotools.nonsense
+    for module, name in ((genotools, "genotools"), (genotools.genotype, "genotools.genotype")):
+        with pytest.raises(AttributeError, match=f"module '{name}' has no attribute 'nonsense'"):
+            _ = module.nonsense

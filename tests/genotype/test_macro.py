@@ -24,7 +24,11 @@ def test_the_published_frame_shortens_1000_to_42_positions() -> None:
 
 
 def test_the_small_frame_ends_at_16_positions() -> None:
-    assert Macro.small().stages()[-1].out_length == 16
+    stages = Macro.small().stages()
+    assert [stage.in_lengths[1] for stage in stages] == [1000, 250, 250, 63]
+    assert [stage.channels for stage in stages] == [16, 16, 32, 64]
+    assert stages[-1].out_length == 16
+    assert Macro.small().head_hidden == 128
     assert Macro.small(256).length == 256
 
 
@@ -72,6 +76,7 @@ def test_a_frame_cannot_be_changed() -> None:
 def test_a_frame_comes_back_from_its_document(macro: Macro) -> None:
     document = json.loads(json.dumps(macro.to_document()))
     assert Macro.from_document(document) == macro
+    assert Macro.from_document(document, length=77) == dataclasses.replace(macro, length=77)
 
 
 @pytest.mark.parametrize(
@@ -89,5 +94,8 @@ def test_a_frame_comes_back_from_its_document(macro: Macro) -> None:
     ],
 )
 def test_each_fault_of_a_document_is_named(key: str, value: object, message: str) -> None:
-    with pytest.raises(DataError, match=f"here: .*{message}|{message}"):
-        Macro.from_document({**Macro.paper().to_document(), key: value}, where="here")
+    document = {**Macro.paper().to_document(), key: value}
+    with pytest.raises(DataError, match=f"^here: .*{message}"):
+        Macro.from_document(document, where="here")
+    with pytest.raises(DataError, match=f"^macro: .*{message}"):
+        Macro.from_document(document)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genotools.genotype import GENOME_NAS, ConvCell, Genotype, RecurrentCell, get_primitive
-from genotools.genotype.prose import describe, diff
+from genotools.genotype.prose import Fact, describe, diff
 from genotools.testing.strategies import conv_cells, genotypes
 
 Shuffle = Callable[[Genotype, np.random.Generator], Genotype]
@@ -41,6 +41,21 @@ def test_description_says_what_every_node_does() -> None:
         "  State 3 moves state 1 towards the sigmoid of its transform.\n"
         "  The output is the mean of states 1 to 3.\n"
         "  In all: 1 x relu, 1 x sigmoid and 1 x tanh.\n"
+    )
+
+
+def test_description_of_the_smallest_cells_reads_as_a_sentence() -> None:
+    single = ConvCell([(1, 2, "conv_15")])
+    text = describe(Genotype(single, single, RecurrentCell([(0, "tanh")]))).splitlines()
+    assert text[4:6] == ["  Node 2 is the output.", "  In all: 1 x conv 15."]
+    assert text[-2:] == ["  The output is the mean of states 1 to 1.", "  In all: 1 x tanh."]
+
+
+def test_ops_are_counted_the_most_frequent_first() -> None:
+    ops = ["avg_pool_5", "skip_connect", "skip_connect", "conv_15", "conv_15"]
+    cell = ConvCell((0, node, op) for node, op in enumerate(ops, start=2))
+    assert "  In all: 2 x conv 15, 2 x skip and 1 x avg pool 5.\n" in describe(
+        Genotype(cell, CONV, RECURRENT)
     )
 
 
@@ -123,3 +138,33 @@ def test_cells_of_many_nodes_are_compared_too() -> None:
     old = Genotype(ConvCell(edges), CONV, RECURRENT)
     new = Genotype(ConvCell([*edges[:-1], (*edges[-1][:2], "conv_15")]), CONV, RECURRENT)
     assert diff(old, new) == ["normal cell, edge node 27 -> node 29: skip_connect became conv_15."]
+
+
+LARGE = [(0, node, "skip_connect") for node in range(6, 14)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentences"),
+    [
+        pytest.param(
+            [(0, 4, "max_pool_5"), (0, 5, "avg_pool_5"), (4, 2, "conv_15"), (5, 3, "sep_conv_9")],
+            [(0, 5, "max_pool_5"), (0, 4, "avg_pool_5"), (5, 3, "conv_15"), (4, 2, "dil_conv_9")],
+            ["normal cell, edge node 5 -> node 3: sep_conv_9 became dil_conv_9."],
+            id="nodes 2 and 3 can be told apart only once 4 and 5 are",
+        ),
+        pytest.param(
+            [(0, 2, "max_pool_5"), (1, 3, "avg_pool_5"), (0, 4, "conv_15"), (0, 5, "conv_15")],
+            [(1, 2, "sep_conv_9"), (0, 3, "dil_conv_9"), (0, 4, "conv_15"), (0, 5, "conv_15")],
+            [
+                "normal cell, edge input 0 -> node 2: max_pool_5 became dil_conv_9.",
+                "normal cell, edge input 1 -> node 3: avg_pool_5 became sep_conv_9.",
+            ],
+            id="nodes 2 and 3 can be told apart only by their inputs",
+        ),
+    ],
+)
+def test_renumbered_nodes_of_large_cells_are_found(
+    old: list[Fact], new: list[Fact], sentences: list[str]
+) -> None:
+    first, second = (Genotype(ConvCell([*edges, *LARGE]), CONV, RECURRENT) for edges in (old, new))
+    assert diff(first, second) == sentences

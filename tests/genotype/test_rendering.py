@@ -1,8 +1,11 @@
 """Rendering: which Graphviz draws, and what is said where it cannot."""
 
 import importlib.util
+import os
 import shutil
+import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -22,19 +25,19 @@ def sample(seed: int) -> Genotype:
     return GENOME_NAS.sample(rng=np.random.default_rng(seed))
 
 
-def without_graphviz(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_pygraphviz(monkeypatch: pytest.MonkeyPatch) -> None:
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "pygraphviz" else find_spec(name)
     )
-    monkeypatch.setattr(shutil, "which", lambda name: None)
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
 def test_without_graphviz_the_error_names_the_extra(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    without_graphviz(monkeypatch)
+    without_pygraphviz(monkeypatch)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pygraphviz.*genotools\[draw\]"):
         draw(sample(0), tmp_path / f"g.{suffix}")
     assert list(tmp_path.iterdir()) == []
@@ -45,10 +48,7 @@ def test_without_graphviz_the_error_names_the_extra(
 def test_without_pygraphviz_the_dot_of_the_machine_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, start: bytes
 ) -> None:
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "pygraphviz" else find_spec(name)
-    )
+    without_pygraphviz(monkeypatch)
     path = tmp_path / f"g.{suffix}"
     draw(sample(0), path)
     assert path.read_bytes().startswith(start)
@@ -59,20 +59,147 @@ def test_without_pygraphviz_the_dot_of_the_machine_is_used(
         assert all(label.replace(" ", "&#160;") in text or label in text for label in labels)
 
 
-@needs_graphviz
-def test_a_failure_of_graphviz_is_one_clear_error() -> None:
-    with pytest.raises(GenotoolsError, match="Graphviz did not draw the picture"):
-        rendering.render("digraph {\n a -> \n", "svg")
+needs_both = pytest.mark.skipif(
+    not (importlib.util.find_spec("pygraphviz") and shutil.which("dot")),
+    reason="pygraphviz (extra draw) or dot is not installed",
+)
 
 
-def test_letters_without_any_font_are_refused_but_svg_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_both
+def test_a_page_is_the_same_by_the_dot_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def view_box() -> list[float]:
+        path = tmp_path / "g.svg"
+        draw(sample(0), path, force=True)
+        return [float(number) for number in ElementTree.parse(path).getroot().attrib["viewBox"].split()]
+
+    bundled = view_box()
+    without_pygraphviz(monkeypatch)
+    assert view_box() == pytest.approx(bundled, rel=0.1, abs=5)
+
+
+@needs_both
+def test_a_failure_of_graphviz_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = "digraph {\n a -> \n"
+    with pytest.raises(
+        GenotoolsError, match=r"^Graphviz did not draw the picture \(exit status 1\): .*Error"
+    ):
+        rendering.render(bad, "svg")
+    without_pygraphviz(monkeypatch)
+    with pytest.raises(GenotoolsError, match=r"^Graphviz did not draw the picture: .*syntax error in line 3"):
+        rendering.render(bad, "svg")
+
+
+@pytest.mark.parametrize(
+    ("done", "message"),
+    [
+        ((3, b"", b"first\nlast\n"), r"\(exit status 3\): last$"),
+        ((3, b"half a picture", b""), r"\(exit status 3\): no message$"),
+        ((0, b"", b"\xff\n"), "\\(exit status 0\\): \ufffd$"),
+    ],
+)
+def test_graphviz_that_draws_nothing_is_an_error_with_its_last_words(
+    done: tuple[int, bytes, bytes], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "pygraphviz" or find_spec(name))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], *done))
+    with pytest.raises(GenotoolsError, match="^Graphviz did not draw the picture " + message):
+        rendering.render("digraph {\n}\n", "svg")
+
+
+@pytest.mark.skipif(
+    not importlib.util.find_spec("pygraphviz"), reason="pygraphviz (extra draw) is not installed"
+)
+def test_graphviz_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering, "TIMEOUT_S", 0.001)
+    with pytest.raises(GenotoolsError, match=r"Graphviz did not draw the picture: .*timed out"):
+        rendering.render("digraph {\n}\n", "svg")
+
+
+Call = tuple[str, str, str, dict[str, str]]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
+    """Let nothing be drawn; return what would have been, with the font configuration in place of its path."""
+    made: list[Call] = []
+
+    def note(dot: str, form: str, engine: str, environment: dict[str, str]) -> bytes:
+        if "FONTCONFIG_FILE" in environment:
+            environment["FONTCONFIG_FILE"] = Path(environment["FONTCONFIG_FILE"]).read_text(encoding="utf-8")
+        made.append((dot, form, engine, environment))
+        return b"{}"
+
+    monkeypatch.setattr(rendering, "_graphviz", note)
     monkeypatch.delenv("FONTCONFIG_FILE", raising=False)
+    return made
+
+
+def test_a_bitmap_has_300_dots_an_inch(calls: list[Call]) -> None:
+    dot = "digraph {\n  subgraph {\n}\n}\n"
+    rendering.render(dot, "png")
+    rendering.render(dot, "svg", engine="placed")
+    assert calls[0][:3] == ("digraph {\n  graph [dpi=300];\n  subgraph {\n}\n}\n", "png", "dot")
+    assert calls[1][:3] == (dot, "svg", "placed")
+
+
+@pytest.mark.parametrize("name", ["a.ttf", "a.OTF", "a.ttc", "a.pfb"])
+def test_fonts_of_the_machine_are_found_in_any_depth_and_used(
+    name: str, calls: list[Call], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(rendering, "FONT_FOLDERS", ("/nowhere", "~/fonts"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    font = tmp_path / "fonts" / "deep" / name
+    font.parent.mkdir(parents=True)
+    font.with_suffix(".txt").touch()
+    with pytest.raises(GenotoolsError, match="no font found"):
+        rendering.render("digraph {\n}\n", "pdf")
+    font.touch()
+    rendering.render("digraph {\n}\n", "pdf")
+    assert [environment for *_, environment in calls] == [dict(os.environ)]
+
+
+def test_a_font_configuration_that_is_set_is_left_alone(
+    calls: list[Call], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rendering, "_has_fonts", lambda: False)
-    monkeypatch.setattr(rendering, "_graphviz", lambda *arguments: b"drawn")
+    path = tmp_path / "mine.conf"
+    path.write_text("mine")
+    monkeypatch.setenv("FONTCONFIG_FILE", str(path))
+    rendering.render("digraph {\n}\n", "png")
+    assert calls[0][3]["FONTCONFIG_FILE"] == "mine"
+
+
+@pytest.mark.skipif(
+    not importlib.util.find_spec("matplotlib"), reason="matplotlib (extra plots) brings the font"
+)
+def test_without_fonts_those_of_matplotlib_are_named_to_graphviz(
+    calls: list[Call], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "_has_fonts", lambda: False)
+    rendering.render("digraph {\n}\n", "png")
+    rendering.layout("digraph {\n}\n")
+    for *_, environment in calls:
+        config = ElementTree.fromstring(environment.pop("FONTCONFIG_FILE"))
+        assert (Path(config.findtext("dir") or "") / "DejaVuSans.ttf").is_file()
+        assert not Path(config.findtext("cachedir") or ".").exists()
+        assert environment == dict(os.environ)
+
+
+def test_letters_without_any_font_are_refused_but_svg_and_layout_need_none(
+    calls: list[Call], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "_has_fonts", lambda: False)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(GenotoolsError, match=r"no font found.*genotools\[plots\]"):
         rendering.render("digraph {\n}\n", "png")
-    assert rendering.render("digraph {\n}\n", "svg") == b"drawn"
+    assert calls == []
+    assert rendering.render("digraph {\n}\n", "svg") == b"{}"
+    assert rendering.layout("digraph {\n}\n") == {}
+    assert [environment for *_, environment in calls] == [dict(os.environ)] * 2
 
 
 @needs_graphviz

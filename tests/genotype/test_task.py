@@ -18,16 +18,27 @@ def test_outputs_are_named_by_number_unless_names_are_given() -> None:
 
 
 def test_numbers_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(DataError, match="task: 0 outputs, from 1 to 1,000,000 are possible"):
-        Task(0)
+    for n_outputs in (0, 1_000_001):
+        with pytest.raises(DataError, match=f"task: {n_outputs} outputs, from 1 to 1,000,000 are possible"):
+            Task(n_outputs)
+    assert Task(1_000_000).names[-1] == "output_999999"
     with pytest.raises(DataError, match="task: 1 names for 2 outputs"):
         Task(2, names=["a"])
 
 
-@given(st.lists(st.text(max_size=5), min_size=1, max_size=5), st.sampled_from(TaskKind), st.booleans())
-def test_a_task_comes_back_from_its_document(names: list[str], kind: TaskKind, per_position: bool) -> None:
-    task = Task(len(names), kind, names=names, per_position=per_position)
-    assert Task.from_document(json.loads(json.dumps(task.to_document()))) == task
+@given(
+    st.lists(st.text(max_size=5), min_size=1, max_size=5),
+    st.sampled_from(TaskKind),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_task_comes_back_from_its_document(
+    names: list[str], kind: TaskKind, per_position: bool, one_strand: bool
+) -> None:
+    task = Task(len(names), kind, names=names, per_position=per_position, one_strand=one_strand)
+    document = task.to_document()
+    assert Task.from_document(json.loads(json.dumps(document))) == task
+    assert ("one_strand" in document) is one_strand
 
 
 @pytest.mark.parametrize(
@@ -37,10 +48,18 @@ def test_a_task_comes_back_from_its_document(names: list[str], kind: TaskKind, p
         ({"n_outputs": 0}, "n_outputs: Input should be greater"),
         ({"n_outputs": "2"}, "n_outputs: Input should be a valid integer"),
         ({"names": ["a", 1]}, r"names\.1: Input should be a valid string"),
-        ({"names": ["a"]}, "1 names for 2 outputs"),
+        ({"names": ["a"]}, "task: 1 names for 2 outputs"),
         ({"colour": "red"}, "colour: Extra inputs"),
     ],
 )
 def test_each_fault_of_a_document_is_named(change: dict[str, object], message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        Task.from_document({**Task(2, names=["a", "b"]).to_document(), **change}, where="here")
+    document = {**Task(2, names=["a", "b"]).to_document(), **change}
+    with pytest.raises(DataError, match=f"^here: {message}"):
+        Task.from_document(document, where="here")
+    with pytest.raises(DataError, match=f"^task: {message}"):
+        Task.from_document(document)
+
+
+def test_what_is_no_object_is_refused() -> None:
+    with pytest.raises(DataError, match=r"^here: document: Input should be a valid dictionary"):
+        Task.from_document([], where="here")

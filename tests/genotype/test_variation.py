@@ -214,8 +214,20 @@ def test_genotypes_of_another_space_are_refused(tiny_space: SearchSpace) -> None
         tiny_space.mutate(stranger, rng=rng)
     with pytest.raises(DataError, match="in space 'tiny'"):
         tiny_space.neighbors(stranger)
-    with pytest.raises(DataError, match="in space 'tiny'"):
-        tiny_space.crossover(member, stranger, rng=rng)
+    for parents in ((member, stranger), (stranger, member)):
+        with pytest.raises(DataError, match="in space 'tiny'"):
+            tiny_space.crossover(*parents, rng=rng)
+
+
+def test_what_comes_of_variation_names_its_space(tiny_space: SearchSpace) -> None:
+    rng = np.random.default_rng(9)
+    first, second = tiny_space.sample(rng=rng), tiny_space.sample(rng=rng)
+    made = [
+        tiny_space.crossover(first, second, rng=rng),
+        *(tiny_space.mutate(first, rng=rng) for _ in range(8)),
+        *tiny_space.neighbors(first),
+    ]
+    assert {one.space for one in made} == {"tiny"}
 
 
 def test_a_space_of_one_genotype_has_no_mutants() -> None:

@@ -124,9 +124,9 @@ def test_documents_give_live_ops_back(dropped: set[LiveOp]) -> None:
 
 def test_a_wrong_document_is_refused_with_its_key() -> None:
     document = tiny().to_document()
-    with pytest.raises(DataError, match=r"x: not live ops"):
+    with pytest.raises(DataError, match="x: format: 'genotools/live-ops' is expected"):
         LiveOps.from_document({}, where="x")
-    with pytest.raises(DataError, match="version is 2"):
+    with pytest.raises(DataError, match="version: 2 is newer"):
         LiveOps.from_document({**document, "version": 2})
     with pytest.raises(DataError, match="unknown key 'extra'"):
         LiveOps.from_document({**document, "extra": 1})

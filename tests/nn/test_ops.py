@@ -123,6 +123,21 @@ def test_op_has_the_registered_number_of_parameters(name: str, stride: int) -> N
     )
 
 
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_one_output_position_sees_as_many_input_positions_as_its_registered_reach(
+    name: str, stride: int
+) -> None:
+    module = op(name, 2, stride).eval()
+    for weight in module.parameters():
+        if weight.dim() == 3:
+            nn.init.ones_(weight)
+    # Row i of the input is zero but for a spike at position i.
+    output = module(torch.eye(150, dtype=torch.float64).unsqueeze(1).expand(-1, 2, -1))
+    seen = output[:, 0, 24].nonzero().flatten()
+    assert int(seen[-1] - seen[0]) == get_primitive(name, "conv").reach(stride)
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_without_affine_only_convolutions_have_parameters(name: str) -> None:
     assert all(weight.dim() == 3 for weight in op(name, 4, 2, affine=False).parameters())

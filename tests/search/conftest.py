@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,3 +77,19 @@ def settings() -> OneShotSettings:
         perturbation_batches=2,
         perturbation_steps=1,
     )
+
+
+@pytest.fixture(scope="session")
+def small_engines() -> dict[str, dict[str, Any]]:
+    """Return settings of every sampling engine with which a few rounds do all it does."""
+    return {
+        "random": {"round_size": 4},
+        "successive-halving": {"n_genotypes": 6, "n_rungs": 3},
+        "hyperband": {"max_epochs": 4, "eta": 2},
+        "evolution": {"population": 4, "tournament": 2, "children": 3},
+        "pareto": {"population": 4},
+        "local-search": {"n_starts": 3, "round_size": 3},
+        "bonas": {"n_initial": 4, "round_size": 3, "n_candidates": 15, "gcn_epochs": 3},
+        "enas": {"n_rounds": 4, "n_paths": 3, "round_size": 4, "n_updates": 2, "n_final": 3, "hidden": 8},
+        "rl": {"round_size": 4, "n_updates": 2, "hidden": 8},
+    }

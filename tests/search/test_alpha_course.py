@@ -34,6 +34,14 @@ def test_probabilities_are_a_softmax_an_edge() -> None:
     assert RECORD.probs("reduce") == {LiveOp(0, 2, "conv_15"): 1.0}
 
 
+@pytest.mark.parametrize("size", [1e4, -1e4, 1e30])
+def test_alphas_of_any_size_have_probabilities(size: float) -> None:
+    entries = [LiveOp(0, 2, op) for op in ("none", "conv_15", "skip_connect")]
+    values = dict(zip(entries, (size, size, size - abs(size)), strict=True))
+    record = AlphaRecord(stage=1, epoch=1, values={"normal": values})
+    assert list(record.probs("normal").values()) == [0.5, 0.5, 0.0]
+
+
 def test_a_line_that_is_no_epoch_is_named(tmp_path: Path) -> None:
     path = tmp_path / "alphas.jsonl"
     write_alphas(path, RECORD)

@@ -21,17 +21,8 @@ from genotools.search.registry import ENGINES
 from genotools.testing.conformance import check_engine
 from genotools.testing.landscape import Landscape
 
-SMALL: dict[str, dict[str, Any]] = {
-    "random": {"round_size": 4},
-    "successive-halving": {"n_genotypes": 6, "n_rungs": 3},
-    "hyperband": {"max_epochs": 4, "eta": 2},
-    "evolution": {"population": 4, "tournament": 2, "children": 3},
-    "pareto": {"population": 4},
-    "local-search": {"n_starts": 3, "round_size": 3},
-    "bonas": {"n_initial": 4, "round_size": 3, "n_candidates": 15, "gcn_epochs": 3},
-    "enas": {"n_rounds": 4, "n_paths": 3, "round_size": 4, "n_updates": 2, "n_final": 3, "hidden": 8},
-    "rl": {"round_size": 4, "n_updates": 2, "hidden": 8},
-}
+SmallEngines = dict[str, dict[str, Any]]
+
 LANDSCAPE = Landscape(GENOME_NAS, seed=0)
 
 
@@ -43,9 +34,9 @@ def both(genotype: Any) -> tuple[float, ...]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ENGINES)
-def test_a_sampling_engine_keeps_the_contract(name: str) -> None:
+def test_a_sampling_engine_keeps_the_contract(name: str, small_engines: SmallEngines) -> None:
     def make(source: Source) -> Engine:
-        return make_engine(name, source, SMALL[name])
+        return make_engine(name, source, small_engines[name])
 
     check_engine(make, both)
 
@@ -64,10 +55,10 @@ for name, settings in json.loads(sys.argv[1]).items():
 """
 
 
-def test_every_sampling_engine_asks_the_same_in_two_processes() -> None:
+def test_every_sampling_engine_asks_the_same_in_two_processes(small_engines: SmallEngines) -> None:
     def run(hash_seed: str) -> str:
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-c", TRANSCRIPTS, json.dumps(SMALL)]
+        command = [sys.executable, "-c", TRANSCRIPTS, json.dumps(small_engines)]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
     first, second = run("1"), run("2")
@@ -156,10 +147,10 @@ def test_a_one_shot_engine_yields_legal_genotypes_the_same_when_stopped_and_in_t
     assert [candidate.is_choice for candidate in candidates].count(True) == 1
 
 
-def test_a_space_of_ones_own_is_kept_to(small_space: SearchSpace) -> None:
+def test_a_space_of_ones_own_is_kept_to(small_space: SearchSpace, small_engines: SmallEngines) -> None:
     landscape = Landscape(small_space, seed=0)
 
     def make(source: Source) -> Engine:
-        return make_engine("evolution", source, SMALL["evolution"])
+        return make_engine("evolution", source, small_engines["evolution"])
 
     check_engine(make, landscape, space=small_space)

@@ -182,7 +182,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("genotools.search.motifs.MAX_BYTES", 100)
-    with pytest.raises(DataError, match="more than 100 bytes, at most that many are read"):
+    with pytest.raises(DataError, match="355 bytes, at most 100 are read"):
         read_meme(written(tmp_path, MINIMAL))
     monkeypatch.setattr("genotools.search.motifs.MAX_BYTES", 10_000)
     monkeypatch.setattr("genotools.search.motifs.MAX_MOTIFS", 1)

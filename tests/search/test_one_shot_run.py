@@ -21,7 +21,7 @@ from genotools.search.one_shot import Candidate, EpochEnd, OneShotEngine, Search
 from genotools.search.one_shot_engines import ONE_SHOT_ENGINES, get_one_shot_settings
 from genotools.search.one_shot_run import OneShotReporter, OneShotResult, read_candidates, search_one_shot
 from genotools.search.one_shot_settings import OneShotSettings, SearchStage
-from genotools.training.progress import DivergedError
+from genotools.training.divergence import DivergedError
 
 Run = Callable[..., OneShotResult]
 

@@ -94,8 +94,21 @@ def test_fewer_epochs_keep_the_share_of_weight_only_ones() -> None:
 
 def test_all_faults_are_listed_at_once(settings: OneShotSettings) -> None:
     with pytest.raises(DataError) as raised:
-        replace(settings, stages=(SearchStage(epochs=0),), order="third", alpha_lr=-1.0, max_skips=-1)  # type: ignore[arg-type]
-    for words in ("stages.0.epochs is 0", "order is 'third'", "alpha_lr is -1.0", "max_skips is -1"):
+        replace(
+            settings,
+            stages=(SearchStage(epochs=0),),
+            order="third",  # type: ignore[arg-type]
+            alpha_lr=-1.0,
+            alpha_weight_decay=1e38,
+            max_skips=-1,
+        )
+    for words in (
+        "stages.0.epochs is 0",
+        "order is 'third'",
+        "alpha_lr is -1.0",
+        "alpha_weight_decay is 1e+38, it must be a number from 0 to 1e+30",
+        "max_skips is -1",
+    ):
         assert words in str(raised.value)
 
 

@@ -17,6 +17,7 @@ from genotools.search.one_shot_engines import get_one_shot_settings
 from genotools.search.one_shot_run import read_candidates, search_one_shot
 from genotools.search.osp_nas import OspNas, initial_live, n_ops, n_required, removable, surplus
 from genotools.search.osp_settings import OspSettings
+from genotools.search.path_training import PathTraining
 from genotools.training.settings import TrainingSettings
 
 SETTINGS = OspSettings(
@@ -71,7 +72,7 @@ def test_the_triple_that_is_missed_most_stays_and_the_others_go(engine: Callable
     training = osp._training(osp.initial(), 0)
     seen: list[LiveOps] = []
 
-    def loss(supernet: object, live: LiveOps) -> float:
+    def loss(training: PathTraining, live: LiveOps) -> float:
         seen.append(live)
         return [0.1, 0.9, 0.2, 0.3][len(seen) - 1]
 

@@ -289,10 +289,10 @@ def test_other_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no search in it"):
         make_page(tmp_path)
     write_json(tmp_path / "config.json", {"format": "genotools/training", "version": 1})
-    with pytest.raises(DataError, match="format 'genotools/training' is not that of a search"):
+    with pytest.raises(DataError, match="format: 'genotools/search' is expected, found 'genotools/training'"):
         make_page(tmp_path)
     write_json(tmp_path / "config.json", make_config("evolution", 0, version=99))
-    with pytest.raises(DataError, match="version 99 is newer"):
+    with pytest.raises(DataError, match="version: 99 is newer"):
         make_page(tmp_path)
 
 

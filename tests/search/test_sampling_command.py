@@ -106,7 +106,7 @@ def test_seeds_are_searches_of_their_own_with_random_search_beside_them(
     assert isinstance(again.exception, OutputExistsError)
     assert run("evolution", arguments, tmp_path / "run", *options, "--resume").exit_code == 0
     assert run("random", arguments, tmp_path / "alone", "--trials", "1", "--seeds", "0").exit_code == 0
-    assert sorted(path.name for path in (tmp_path / "alone").iterdir()) == ["seed-0", "seeds.json"]
+    assert sorted(path.name for path in (tmp_path / "alone").iterdir()) == [".lock", "seed-0", "seeds.json"]
 
 
 def test_halving_has_as_many_epochs_beside_it(tmp_path: Path, arguments: list[str]) -> None:

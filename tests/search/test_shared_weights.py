@@ -1,5 +1,6 @@
 """Scores by shared weights: what is trained, how a path is judged, and what a killed round ends with."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from genotools.nn.supernet import build_supernet
 from genotools.search.evaluation import Job, Outcome, RoundJob
 from genotools.search.path_training import PathTraining
 from genotools.search.shared_weights import SharedWeightsEvaluator
-from genotools.training.progress import DivergedError
+from genotools.training.divergence import DivergedError
 from genotools.training.settings import TrainingSettings
 
 SETTINGS = TrainingSettings(
@@ -207,11 +208,20 @@ def test_batch_norms_are_estimated_again_over_training_batches_of_the_path(
     assert all(torch.equal(buffer, before[name]) for name, buffer in supernet.named_buffers())
 
 
-def test_a_loss_that_is_no_number_names_its_place(
-    make: Callable[..., SharedWeightsEvaluator], genotypes: list[Genotype], tmp_path: Path
+@pytest.mark.parametrize("keep", ["round", "search"])
+def test_weights_that_diverge_fail_their_round_or_stop_the_search_they_are_kept_for(
+    make: Callable[..., SharedWeightsEvaluator], genotypes: list[Genotype], tmp_path: Path, keep: Keep
 ) -> None:
-    with pytest.raises(DivergedError, match=r"round 1, epoch 1, step \d"):
-        list(make("round", lr=1e30, clip_norm=1e30).evaluate_round(round_job(tmp_path, genotypes)))
+    evaluator = make(keep, lr=1e30, clip_norm=1e30)
+    job = round_job(tmp_path, genotypes, done=(1,))
+    place = r"is not a finite number: round 1, epoch 1, step \d\. It was computed on rows \d"
+    if keep == "search":
+        with pytest.raises(DivergedError, match=place):
+            list(evaluator.evaluate_round(job))
+        return
+    outcomes = list(evaluator.evaluate_round(job))
+    assert [outcome.number for outcome in outcomes] == [10, 12, 13]
+    assert all(outcome.metrics is None and re.search(place, outcome.error or "") for outcome in outcomes)
 
 
 def test_a_path_that_fails_leaves_the_batch_norms_as_they_were(

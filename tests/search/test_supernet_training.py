@@ -18,7 +18,7 @@ from genotools.nn.supernet_plain import build_plain_supernet
 from genotools.search.halves import EpochBatches, split_halves
 from genotools.search.one_shot_settings import OneShotSettings, Order
 from genotools.search.supernet_training import StageTraining
-from genotools.training.progress import DivergedError
+from genotools.training.divergence import DivergedError
 
 Make = Callable[..., StageTraining]
 

@@ -15,6 +15,8 @@ from genotools.data.encoding import decode, reverse_complement
 from genotools.data.store import SequenceStore
 from genotools.data.write import write_store
 from genotools.errors import DataError
+from genotools.files import write_json
+from genotools.formats import SEARCH
 from genotools.genotype import GENOME_NAS, SearchSpace
 from genotools.genotype.documents import genotype_to_document
 from genotools.search import search
@@ -111,7 +113,7 @@ def test_journals_of_version_1_are_read(tmp_path: Path) -> None:
 
 
 def test_a_search_that_was_stopped_before_its_first_trial_has_nothing_to_give(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
+    write_json(tmp_path / "config.json", SEARCH.header)
     (tmp_path / "journal.jsonl").touch()
     assert genotypes_of_run(tmp_path, 10, GENOME_NAS) == ([], 0)
 

@@ -80,3 +80,17 @@ def test_words_say_what_was_done_with_the_strands() -> None:
     assert describe_strands("forward", one) == "forward strand only"
     assert describe_strands("both", one) == "predictions of both strands averaged"
     assert "1 pairs" in describe_strands("both", Composition(("a_plus", "a_minus"), 60))
+
+
+def test_a_prediction_that_is_no_number_names_its_row(predictor: Composition, store: SequenceStore) -> None:
+    row = int(store.rows("test")[41])
+    window = store.codes([row])
+
+    class Breaks(Composition):
+        def predict(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+            outputs = super().predict(codes)
+            outputs[(codes == window).all(axis=1)] = np.nan
+            return outputs
+
+    with pytest.raises(DataError, match=rf"first for row {row} of {store.path}, output 'first'"):
+        evaluate(Breaks(store.names, store.length), store, "test", batch_size=16)

@@ -59,3 +59,17 @@ def test_an_unfinished_run_says_how_to_go_on(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(DataError, match="--resume"):
         load_predictor_from_run(tmp_path)
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_a_logit_that_is_no_number_or_has_overflowed_is_no_certain_answer(
+    network: GenomeNet, bad: float
+) -> None:
+    """The sigmoid of infinity is 1."""
+    codes = np.random.default_rng(0).integers(0, 4, size=(5, 60)).astype(np.uint8)
+    expected = TorchPredictor(network).predict(codes)
+    with torch.no_grad():
+        network.head.output.bias[2] = bad
+    found = TorchPredictor(network).predict(codes)
+    assert np.isnan(found[:, 2]).all()
+    np.testing.assert_array_equal(found[:, [0, 1, 3]], expected[:, [0, 1, 3]])

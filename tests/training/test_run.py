@@ -149,7 +149,7 @@ def test_resume_with_other_choices_is_refused_and_changes_nothing(
 
 def test_resume_of_a_folder_of_another_kind_is_refused(run_training: Train, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"format": "genotools/search"}')
-    with pytest.raises(DataError, match="this is no training folder"):
+    with pytest.raises(DataError, match="format: 'genotools/training' is expected, found 'genotools/search'"):
         run_training(tmp_path, resume=True)
 
 

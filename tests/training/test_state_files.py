@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from genotools.errors import DataError
+from genotools.errors import DataError, NewerVersionError
+from genotools.formats import Format
 from genotools.training.state_files import previous_of, read_state, write_state
 
-HEADER = {"format": "genotools/x", "version": 1}
+FORMAT = Format("genotools/x")
 
 
 def write(path: Path, value: float) -> None:
@@ -18,11 +19,11 @@ def write(path: Path, value: float) -> None:
         "a": torch.tensor(True),
         "half": torch.ones(2, dtype=torch.bfloat16),
     }
-    write_state(path, tensors, {**HEADER, "step": value})
+    write_state(path, tensors, {**FORMAT.header, "step": value})
 
 
 def read(path: Path) -> tuple[str, float]:
-    metadata, tensors = read_state(path, format_name="genotools/x", version=1)
+    metadata, tensors = read_state(path, FORMAT)
     return metadata["step"], float(tensors["b"][0])
 
 
@@ -74,11 +75,19 @@ def test_damage_of_both_is_an_error_about_the_newer(tmp_path: Path) -> None:
         read(path)
 
 
+def test_a_newer_state_does_not_give_way_to_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "s.safetensors"
+    write(path, 1)
+    write_state(path, {"b": torch.zeros(3)}, Format("genotools/x", 2).header)
+    with pytest.raises(NewerVersionError, match=r"s\.safetensors: version: 2 is newer"):
+        read(path)
+
+
 def test_a_state_without_a_sum_is_read(tmp_path: Path) -> None:
     from genotools.training.tensor_files import write_safetensors
 
     path = tmp_path / "old.safetensors"
-    write_safetensors(path, {"b": torch.zeros(3)}, {**HEADER, "step": 0})
+    write_safetensors(path, {"b": torch.zeros(3)}, {**FORMAT.header, "step": 0})
     assert read(path) == ("0", 0.0)
 
 

@@ -12,10 +12,11 @@ from genotools.errors import DataError
 from genotools.genotype import GENOME_NAS, Genotype, Macro, Task
 from genotools.nn import GenomeNet, build
 from genotools.training import progress, step
+from genotools.training.divergence import DivergedError
 from genotools.training.history import EpochRecord
 from genotools.training.interruption import TrainingInterrupted
 from genotools.training.loss import prediction_loss
-from genotools.training.progress import DivergedError, StepReport
+from genotools.training.progress import StepReport
 from genotools.training.settings import TrainingSettings
 from genotools.training.trainer import FitResult, fit
 from genotools.training.validation import Validation, validate
@@ -209,7 +210,7 @@ def test_a_loss_that_is_not_finite_stops_with_epoch_and_step(
     monkeypatch.setattr(network, "forward_with_states", spoiled)
     # Validation goes through the same method: 4 steps and 5 batches in epoch 1, so call 11 is epoch 2, step 2.
     monkeypatch.setattr(network, "forward", lambda codes: forward(codes)[0])
-    with pytest.raises(DivergedError, match=r"epoch 2, step 2 is not a finite number.*--lr"):
+    with pytest.raises(DivergedError, match=r"loss is not a finite number: epoch 2, step 2.*--lr"):
         fit(network, store, settings, seed=0)
 
 

@@ -84,7 +84,7 @@ def test_tensors_that_do_not_fit_are_all_listed(saved: Path) -> None:
     ("metadata", "message"),
     [
         ({"format": "other"}, "format: 'genotools/weights' is expected, found 'other'"),
-        ({"version": "9"}, "version: '9' is not read"),
+        ({"version": "9"}, "version: 9 is newer than this genotools reads"),
         ({"genotype": "{"}, "genotype: not valid JSON"),
         ({"macro": "[]"}, "macro: a JSON object is expected"),
         ({"digest": "0" * 64}, "digest: the genotype has"),
@@ -129,4 +129,19 @@ def test_a_flipped_bit_in_the_weights_is_found(network: GenomeNet, tmp_path: Pat
     data[-1] ^= 1
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"w\.safetensors: damaged or changed since it was written"):
+        load_network(path)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_not_finite_are_refused_by_name(
+    network: GenomeNet, tmp_path: Path, value: float
+) -> None:
+    path = tmp_path / "w.safetensors"
+    with torch.no_grad():
+        network.head.output.bias[1] = value
+        network.head.hidden.weight[0, 0] = value
+    save_weights(path, network)
+    with pytest.raises(
+        DataError, match=r"w\.safetensors: weights .* not finite, in head\.hidden\.weight and 1 more tensors"
+    ):
         load_network(path)

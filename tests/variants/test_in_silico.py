@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from genotools.errors import DataError
 from genotools.variants import Genome, saturation, score, substitutions, write_saturation
@@ -93,3 +94,22 @@ def test_map_is_written_one_line_per_substitution(model: Any, fasta_path: Path, 
     assert (chrom, pos, label) == ("chr1", "101", "output1")
     assert float(diff) == pytest.approx(float(result.diffs[0, "ACGT".index(alt), 1]), rel=1e-5)
     assert float(largest) == pytest.approx(abs(float(diff)))
+
+
+def test_a_change_without_a_number_is_named(model: Any, genome: Genome, genome_text: dict[str, str]) -> None:
+    predict = model.predict
+    place, alt = 9 + 3, "ACGT".index("ACGT".replace(genome_text["chr1"][103], "")[1])
+
+    def broken(codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+        outputs = np.array(predict(codes))
+        outputs[codes[:, place] == alt] = np.inf
+        return outputs
+
+    model.predict = broken
+    with pytest.raises(
+        DataError, match=f"first for chr1:101-104 with its base 4 changed to {'ACGT'[alt]}, output"
+    ):
+        saturation(model, genome, "chr1", 100, 104, strands="forward", batch_size=5)
+    model.predict = lambda codes: predict(codes) * np.nan
+    with pytest.raises(DataError, match="first for chr1:101-104 and 1 more windows, output"):
+        saturation(model, genome, "chr1", 100, 104)

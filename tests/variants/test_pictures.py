@@ -184,3 +184,15 @@ def test_attribute_writes_what_the_library_computes(
     window = encode(genome_text["chr1"])[119 - left : 119 - left + 200]
     expected = attribute(network, window, [2])[left : left + 20]
     np.testing.assert_allclose([float(row[3]) for row in rows], expected, atol=2e-6)
+
+
+def test_a_gradient_that_is_no_number_is_no_attribution() -> None:
+    import torch
+
+    genotype = GENOME_NAS.sample(rng=np.random.default_rng(1))
+    broken = build(genotype, Macro.small(200), Task(2), seed=0)
+    with torch.no_grad():
+        broken.head.output.weight[1] = torch.nan
+    window = np.random.default_rng(3).integers(0, 4, size=200).astype(np.uint8)
+    with pytest.raises(DataError, match=r"gradient of the logit is not finite .* at base 1 of the window"):
+        attribute(broken, window, [1])

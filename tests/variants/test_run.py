@@ -14,11 +14,14 @@ import pyarrow.parquet
 import pysam
 import pytest
 from filelock import FileLock
+from numpy.typing import NDArray
 
 from genotools.errors import DataError
 from genotools.variants import Genome, Status, read_variants, score, score_to_file
 from genotools.variants import run as run_module
 from genotools.variants.run import SUFFIXES
+from genotools.variants.scoring import open_genome
+from genotools.variants.windows import cut_windows
 
 
 def records(path: Path) -> list[dict[str, str]]:
@@ -326,3 +329,32 @@ def test_what_cannot_be_read_leaves_nothing(
     with pytest.raises(DataError, match=r"none\..*No such file"):
         score_to_file(model, tmp_path / vcf, tmp_path / fasta, tmp_path / "s.tsv")
     assert not list(tmp_path.glob("s.tsv*"))
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".vcf.gz", ".h5"])
+def test_a_model_without_a_number_names_the_record_and_leaves_no_table(
+    model: Any, many_vcf: Path, fasta_path: Path, tmp_path: Path, suffix: str
+) -> None:
+    wanted = next(one for one in read_variants(many_vcf) if one.record == 120)
+    predict = model.predict
+
+    def broken(codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+        outputs = np.array(predict(codes))
+        outputs[(codes == alt).all(axis=1)] = np.nan
+        return outputs
+
+    with open_genome(fasta_path) as genome:
+        alt = cut_windows(genome, "chr2", wanted.position, wanted.ref, wanted.alt, length=model.length).alt
+    model.predict = broken
+    place = rf"the ALT window of record 121, chr2:{wanted.position + 1} {wanted.ref}>{wanted.alt}"
+    with pytest.raises(DataError, match=rf"3 values that are not finite .*{place}, output 'output0'"):
+        score_to_file(
+            model,
+            many_vcf,
+            fasta_path,
+            tmp_path / f"s{suffix}",
+            batch_size=16,
+            strands="forward",
+            summary_only=True,
+        )
+    assert not list(tmp_path.glob("s.*"))

@@ -194,3 +194,15 @@ def test_models_that_answer_nonsense_are_named(
     variants = random_variants(genome_text, 1, seed=0)
     with pytest.raises(DataError, match=message):
         score(Broken(n_outputs=n_outputs, value=value), variants, genome)
+
+
+def test_a_difference_too_large_for_a_number_is_no_score(genome: Genome, genome_text: dict[str, str]) -> None:
+    class Huge(Broken):
+        def predict(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return np.where((codes[:, 10] % 2)[:, None] == 1, [[3e38, 0]], [[-3e38, 0]]).astype(np.float32)
+
+    ref = genome_text["chr1"][99]
+    alt = "ACGT"["ACGT".index(ref) ^ 1]
+    variant = Variant(chrom="chr1", position=99, ref=ref, alt=alt)
+    with pytest.raises(DataError, match=f"score 'diff' of record 1, chr1:100 {ref}>{alt} is not finite"):
+        score(Huge(n_outputs=2, value=0), [variant], genome, scores=["diff"], strands="forward")

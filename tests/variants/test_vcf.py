@@ -88,10 +88,10 @@ def test_counting_names_all_malformed_lines_at_once(tmp_path: Path) -> None:
 def test_a_line_without_end_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compress: Callable[[bytes], bytes]
 ) -> None:
-    monkeypatch.setattr("genotools.variants.vcf.MAX_LINE", 100)
+    monkeypatch.setattr("genotools.files.MAX_LINE_BYTES", 100)
     path = tmp_path / "calls.vcf"
     path.write_bytes(compress((HEAD + BODY + "x" * 200).encode()))
-    with pytest.raises(DataError, match=r"calls\.vcf, line \d: more than 100 characters"):
+    with pytest.raises(DataError, match=r"calls\.vcf, line \d: longer than 100 characters"):
         count_variants(path)
     path.write_bytes(compress((HEAD + BODY).encode()))
     assert count_variants(path) == len(list(read_variants(path))) > 0

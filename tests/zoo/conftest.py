@@ -60,6 +60,8 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     (folder / "config.json").write_text(json.dumps(config))
     result = {
+        "format": "genotools/training-result",
+        "version": 1,
         "n_params": 4321,
         "test": {"mean_auroc": 0.75, "mean_auprc": 0.5, "labels": [{"name": "start"}]},
     }

@@ -88,7 +88,7 @@ def test_a_newer_card_says_so(genotype_file: Path) -> None:
     entry = add_entry("mine", genotype_file, summary="a test", origin="a test")
     card = json.loads((entry.path / "card.json").read_text())
     (entry.path / "card.json").write_text(json.dumps({**card, "version": 2}))
-    with pytest.raises(DataError, match="version 2 is newer"):
+    with pytest.raises(DataError, match="version: 2 is newer"):
         load_entry("mine")
 
 

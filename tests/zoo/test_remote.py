@@ -239,7 +239,7 @@ def test_what_is_no_zoo_says_so(serve: Serve, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not valid JSON"):
         list_entries(server.url)
     (tmp_path / "empty" / "index.json").write_text('{"format": "genotools/zoo-index", "version": 2}')
-    with pytest.raises(DataError, match="version 2 is newer than this genotools reads"):
+    with pytest.raises(DataError, match="version: 2 is newer than this genotools reads"):
         list_entries(server.url)
 
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 import torch
 
 from genotools.errors import DataError
+from genotools.genotype.macro import MAX_LENGTH_BP
 from genotools.genotype.task import Task
 from genotools.nn.baselines.baseline import Baseline
 from genotools.nn.baselines.danq import DanQ
@@ -30,9 +31,6 @@ __all__ = [
 BASELINES: Mapping[str, type[Baseline]] = MappingProxyType(
     {str(kind.name): kind for kind in (DeepSEA, DanQ, NCNetRR, NCNetBRR)}
 )
-
-MAX_LENGTH = 100_000_000
-"""Longest window in bp, as of a macro-architecture."""
 
 
 def build_baseline(
@@ -70,8 +68,8 @@ def baseline_size(name: str, length: int, task: Task) -> BaselineSize:
 
 def _without_weights(name: str, length: int, task: Task) -> Baseline:
     """Return the network with shapes alone, once it is clear that it may be built."""
-    if not 1 <= length <= MAX_LENGTH:
-        raise DataError(f"{name} takes windows of 1 to {MAX_LENGTH:,} bp, not {length:,}.")
+    if not 1 <= length <= MAX_LENGTH_BP:
+        raise DataError(f"{name} takes windows of 1 to {MAX_LENGTH_BP:,} bp, not {length:,}.")
     with torch.device("meta"):
         network = BASELINES[name](length, task)
     params = sum(parameter.numel() for parameter in network.parameters())

@@ -1,16 +1,20 @@
 """The estimate counts the steps that runs take."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+import torch
 
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
+from genotools.search.study import probe
 from genotools.search.study.cost import StepTime, batch_sizes, task_costs
 from genotools.search.study.probe import step_times
 from genotools.search.study.setup import StudyInputs, check_inputs
 from genotools.search.study.tasks import Phase
+from genotools.training.precision import Precision, autocast
 
 Make = Callable[..., StudyInputs]
 
@@ -57,6 +61,24 @@ def test_a_step_is_as_given_or_measured(make_inputs: Make) -> None:
     assert times["supernet", 8] == StepTime(3.0, 1.0)
     assert 0 < times["network", 8].step < 10
     assert 0 < times["path", 8].step < 10
+
+
+def test_a_step_is_measured_in_the_entrants_own_precision(
+    make_inputs: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = []
+
+    def noted(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+        used.append(precision)
+        return autocast(device, precision)
+
+    monkeypatch.setattr(probe, "autocast", noted)
+    inputs = make_inputs(baselines=["danq"], own_training={"danq": {"precision": "bf16"}})
+    step_times(inputs, [("danq", 8)])
+    assert set(used) == {"bf16"}
+    used.clear()
+    step_times(make_inputs(baselines=["danq"]), [("danq", 8)])
+    assert set(used) == {"fp32"}
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def test_the_small_study_has_every_engine_and_baseline() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"p.toml: 2 faults\n.*format: missing \(format = \"genotools/study\"\)"),
-        ('format = "genotools/study"\nversion = 2\n', "version 2 is newer than this genotools reads"),
+        ("", "p.toml: format: 'genotools/study' is expected, found nothing"),
+        ('format = "genotools/study"\nversion = 2\n', "version: 2 is newer than this genotools reads"),
         ("searches = [1\nx", r"p.toml: not TOML: .*line 4"),
         ("kmer = true\nserches = 3", "'serches': no such key"),
         ("kmer = true\nsearches = 0", "searches: Input should be greater than or equal to 1"),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from genotools.cli.main import app
@@ -270,3 +271,15 @@ def test_a_dry_run_prices_every_task_and_starts_nothing(
     assert len(document["tasks"]) == TASKS
     assert document["seconds"] == pytest.approx(sum(task["seconds"] for task in document["tasks"]))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_in_use_is_refused_before_anything_is_measured(
+    protocol_path: Path, study_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("genotools.cli._study.step_times")
+    arguments = ["study", str(protocol_path), "--data", str(study_store), "-o", str(tmp_path), "--resume"]
+    with (
+        FileLock(tmp_path / ".lock"),
+        pytest.raises(DataError, match=f"{tmp_path}: another process is running this study"),
+    ):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
