@@ -160,7 +160,7 @@ def test_texts_that_share_their_bytes_are_counted_each(
         file.create_dataset("x", data=["a" * 1000] * 50, dtype=h5py.string_dtype())
         assert texts_of(file["x"]) == ("a" * 1000,) * 50
         monkeypatch.setattr("genotools.data.hdf5.MAX_TEXT_BYTES", 49_999)
-        with pytest.raises(DataError, match="x: texts of more than 49,999 bytes"):
+        with pytest.raises(DataError, match=r"c\.h5: x hold more than 49,999 bytes"):
             texts_of(file["x"])
 
 
