@@ -15,7 +15,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.data.hdf5 import HDF5_ERRORS, foreign_parts, open_hdf5, texts_of
+from genotools.data.hdf5 import (
+    HDF5_ERRORS,
+    foreign_parts,
+    odd_attributes,
+    open_hdf5,
+    plain_attributes,
+    texts_of,
+)
 from genotools.data.label_layout import MAX_CLASSES, LabelLayout
 from genotools.errors import DataError
 from genotools.files import MAX_JSON_BYTES, parse_json
@@ -113,7 +120,7 @@ def _unreadable(path: Path, error: Exception) -> DataError:
 
 def is_store(file: h5py.File) -> bool:
     """Say whether an HDF5 file calls itself a sequence store, of whatever version."""
-    return str(file.attrs.get("format")) == STORE.name
+    return str(plain_attributes(file).get("format")) == STORE.name
 
 
 def _check_kind(path: Path, file: h5py.File) -> None:
@@ -122,6 +129,8 @@ def _check_kind(path: Path, file: h5py.File) -> None:
             f"{path}: HDF5, but not a sequence store (no attribute format={STORE.name!r}); it holds "
             f"{', '.join(sorted(file)[:10]) or 'nothing'}."
         )
+    if odd := odd_attributes(file):
+        raise DataError(f"{path}: attribute {odd[0]!r} is neither a number nor a text.")
     STORE.check_attributes(file.attrs, where=path)
 
 

@@ -9,13 +9,22 @@ import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import h5py
 
 from genotools.errors import DataError
 
-__all__ = ["HDF5_ERRORS", "MAX_CHUNK_BYTES", "MAX_RATIO", "foreign_parts", "open_hdf5", "texts_of"]
+__all__ = [
+    "HDF5_ERRORS",
+    "MAX_CHUNK_BYTES",
+    "MAX_RATIO",
+    "foreign_parts",
+    "odd_attributes",
+    "open_hdf5",
+    "plain_attributes",
+    "texts_of",
+]
 
 HDF5_ERRORS: tuple[type[Exception], ...] = (
     AttributeError,
@@ -41,6 +50,9 @@ FREE_BYTES = 1 << 26
 MAX_TEXT_BYTES = 1 << 28
 """What all texts of a dataset may have together; several of them may share their bytes in the file."""
 
+
+PLAIN_KINDS = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING, h5py.h5t.ENUM)
+"""Of attributes: numbers, texts, and truth values, which are an enumeration."""
 
 HEAP_MAGIC = b"GCOL\x01"
 SCANNED_BYTES = 1 << 26
@@ -93,6 +105,23 @@ def _heaps_end(data: mmap.mmap) -> bool:
             here += n_bytes if index == 0 else 16 + -(-n_bytes // 8) * 8
         place = data.find(HEAP_MAGIC, place + 1)
     return True
+
+
+def odd_attributes(file: h5py.File) -> list[str]:
+    """Return the names of attributes that are no numbers or texts; a damaged one may end the program when read."""
+    kinds = {name: file.attrs.get_id(name).get_type().get_class() for name in file.attrs}
+    return [_text_of(name) for name, kind in kinds.items() if kind not in PLAIN_KINDS]
+
+
+def plain_attributes(file: h5py.File) -> dict[str, Any]:
+    """Return the attributes that are numbers or texts."""
+    odd = set(odd_attributes(file))
+    return {_text_of(name): file.attrs[name] for name in file.attrs if _text_of(name) not in odd}
+
+
+def _text_of(name: str | bytes) -> str:
+    """Return the name of an attribute, which is bytes where it is no text."""
+    return name.decode("utf-8", errors="replace") if isinstance(name, bytes) else name
 
 
 def foreign_parts(file: h5py.File, *, may_be_sparse: bool = False) -> list[str]:

@@ -17,7 +17,7 @@ from genotools.data._layout import SPLITS, is_store
 from genotools.data.bed import read_bed, read_text
 from genotools.data.encoding import decode
 from genotools.data.from_deepsea import channel_order_of, is_doubled
-from genotools.data.hdf5 import HDF5_ERRORS, open_hdf5
+from genotools.data.hdf5 import HDF5_ERRORS, odd_attributes, open_hdf5, plain_attributes
 from genotools.data.mat import open_mat
 from genotools.data.mat5 import is_mat5, scan
 from genotools.data.signal import bigwig_contents, is_bigwig
@@ -198,7 +198,10 @@ def _other_hdf5(path: Path, file: h5py.File) -> FileReport:
         path=path,
         kind="hdf5",
         title=f"HDF5 file with {len(parts)} datasets, not a sequence store",
-        facts={_shown(name): str(value)[:200] for name, value in file.attrs.items()},
+        facts={
+            **{name: str(value)[:200] for name, value in plain_attributes(file).items()},
+            **dict.fromkeys(odd_attributes(file), "neither a number nor a text"),
+        },
         columns=("dataset", "shape", "dtype", "layout"),
         parts=tuple(parts),
     )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import genotools
-from genotools.data.hdf5 import HDF5_ERRORS, foreign_parts, open_hdf5, texts_of
+from genotools.data.hdf5 import HDF5_ERRORS, foreign_parts, open_hdf5, plain_attributes, texts_of
 from genotools.data.strands import Strands
 from genotools.errors import DataError
 from genotools.files import check_output, replacing
@@ -149,12 +149,12 @@ def read_background(path: Path | str) -> Background:
     path = Path(path)
     try:
         with open_hdf5(path) as file:
-            BACKGROUND.check_attributes(file.attrs, where=path)
+            BACKGROUND.check_attributes(plain_attributes(file), where=path)
             if faults := foreign_parts(file) or _too_large(file):
                 raise DataError.from_faults(path, faults)
             names = texts_of(file["names"])
             effects, rms = file["effects"][()], file["rms"][()]
-            how = {key: str(file.attrs[key]) for key in TEXTS}
+            how = {key: str(plain_attributes(file)[key]) for key in TEXTS}
     except DataError:
         raise
     except HDF5_ERRORS as error:
@@ -167,9 +167,10 @@ def read_background(path: Path | str) -> Background:
         or len(effects) != n_outputs
         or np.shape(rms) != (n_outputs,)
         or not effects.size
+        or not {effects.dtype.kind, rms.dtype.kind} <= set("fiu")
     ):
-        found = f"{np.shape(effects)} and {np.shape(rms)}"
-        raise DataError(f"{path}: arrays of shape {found} for {n_outputs} outputs; the file is damaged.")
+        found = " and ".join(f"{np.shape(array)} {array.dtype}" for array in (effects, rms))
+        raise DataError(f"{path}: arrays of {found} for {n_outputs} outputs; the file is damaged.")
     effects = effects.astype(np.float32)
     if not (np.isfinite(effects).all() and (np.diff(effects, axis=1) >= 0).all() and np.isfinite(rms).all()):
         raise DataError(f"{path}: effects that are not finite and ascending; the file is damaged.")

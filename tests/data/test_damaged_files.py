@@ -19,8 +19,10 @@ from genotools.data.from_signal import from_signal
 from genotools.data.from_table import from_table
 from genotools.data.inspect import inspect_file
 from genotools.data.mat import open_mat
+from genotools.data.store import SequenceStore
 from genotools.errors import DataError
 from genotools.genotype import TaskKind
+from genotools.testing._hostile_arrays import write_small_store
 
 FASTA = b">chrI first\nACGTACGTAC\nACGTACGTAC\n>chrII\nTTTTGGGGCCCCAAAA\n"
 INDEX = "chrI\t20\t12\t10\t11\nchrII\t16\t41\t16\t17\n"
@@ -172,6 +174,34 @@ def test_names_in_hdf5_files_that_are_no_text_are_shown_as_well_as_may_be(tmp_pa
     report = json.loads(json.dumps(inspect_file(path).to_json()))
     assert report["facts"] == {"n\ufffdte": "x"}
     assert [part["dataset"] for part in report["parts"]] == ["n\ufffdmbers"]
+
+
+def set_odd(file: h5py.File, name: str) -> None:
+    """Set an attribute to rows of numbers of any length."""
+    rows = np.empty(2, dtype=object)
+    rows[:] = [np.arange(2), np.arange(3)]
+    file.attrs.create(name, rows, dtype=h5py.vlen_dtype("i4"))
+
+
+def test_attributes_of_other_kinds_are_named_and_not_read(tmp_path: Path) -> None:
+    """A damaged one took the program down with it."""
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file["numbers"] = np.arange(6.0)
+        file.attrs["plain"], file.attrs["flag"] = "text", True
+        set_odd(file, "odd")
+    facts = {"plain": "text", "flag": "True", "odd": "neither a number nor a text"}
+    assert inspect_file(path).facts == facts
+
+
+def test_a_store_with_an_attribute_of_another_kind_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.h5"
+    write_small_store(path)
+    with h5py.File(path, "r+") as file:
+        del file.attrs["length"]
+        set_odd(file, "length")
+    with pytest.raises(DataError, match="attribute 'length' is neither a number nor a text"):
+        SequenceStore.open(path)
 
 
 @pytest.fixture

@@ -103,6 +103,17 @@ def test_what_is_no_background_is_refused(known: Background, tmp_path: Path) -> 
         read_background(path)
 
 
+@pytest.mark.parametrize("values", [[b"a", b"b", b"c"], [1j, 2j, 3j], [True, False, True]])
+def test_arrays_of_no_numbers_are_refused(known: Background, tmp_path: Path, values: list[Any]) -> None:
+    path = tmp_path / "b.h5"
+    write_background(path, known, source="x")
+    with h5py.File(path, "r+") as file:
+        del file["rms"]
+        file["rms"] = np.array(values)
+    with pytest.raises(DataError, match="for 3 outputs; the file is damaged"):
+        read_background(path)
+
+
 def test_a_background_that_swells_is_refused(
     known: Background, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
