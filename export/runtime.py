@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from genotools.errors import DataError
+from genotools.export.onnx_bytes import graph_faults
 from genotools.files import parse_json, read_bytes
 from genotools.formats import ONNX
 from genotools.genotype.baselines import BaselineName
@@ -23,7 +24,7 @@ from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
 from genotools.genotype.task import Task
 
-__all__ = ["INPUT", "ORT_ERRORS", "OUTPUT", "OnnxPredictor", "sealed"]
+__all__ = ["INPUT", "ORT_ERRORS", "OUTPUT", "SEAL_BYTES", "OnnxPredictor", "sealed"]
 
 MAX_BYTES = (1 << 31) - 1
 """What protobuf allows for one ONNX file."""
@@ -55,7 +56,7 @@ ORT_ERRORS: tuple[type[Exception], ...] = (
 # Protobuf lets messages be joined end to end, so the sum can follow the bytes that it is taken of.
 _SEAL_START = b"\x72\x4a\x0a\x06sha256\x12\x40"
 _FIGURE = re.compile(r"inf|\d+(\.\d+)?(e-?\d+)?")
-_SEAL_BYTES = len(_SEAL_START) + 64
+SEAL_BYTES = len(_SEAL_START) + 64
 
 
 def sealed(model: bytes) -> bytes:
@@ -64,7 +65,7 @@ def sealed(model: bytes) -> bytes:
 
 
 def _is_sealed(data: bytes) -> bool:
-    return len(data) > _SEAL_BYTES and data == sealed(data[:-_SEAL_BYTES])
+    return len(data) > SEAL_BYTES and data == sealed(data[:-SEAL_BYTES])
 
 
 class OnnxPredictor:
@@ -88,8 +89,8 @@ class OnnxPredictor:
     Raises
     ------
     DataError
-        If the file is missing, damaged, not one of ours or of a newer version, or its metadata do not fit
-        together.
+        If the file is missing, damaged, not one of ours or of a newer version, its metadata do not fit together, or
+        its graph reaches outside of it (:mod:`genotools.export.onnx_bytes`).
 
     Examples
     --------
@@ -227,6 +228,9 @@ def _options(threads: int | None, *, arena: bool, spinning: bool) -> onnxruntime
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.enable_cpu_mem_arena = options.enable_mem_pattern = arena
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+    options.add_session_config_entry(
+        "session.load_model_format", "ONNX"
+    )  # not onnxruntime's own, unseen by us
     options.log_severity_level = 4  # what goes wrong is raised; onnxruntime would print it as well
     return options
 
@@ -237,6 +241,12 @@ def _open(
     """Return the session and the metadata of a file that is whole and ours."""
     data = read_bytes(path, max_bytes=MAX_BYTES)
     is_whole = _is_sealed(data)
+    try:
+        faults = graph_faults(data)
+    except DataError as error:
+        raise DataError(f"{path}: no ONNX file, or a damaged one. Copy or export it anew.") from error
+    if faults:
+        raise DataError.from_faults(path, [f"{fault}; no export of genotools does." for fault in faults])
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except ORT_ERRORS as error:

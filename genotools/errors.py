@@ -13,7 +13,18 @@ GenotoolsError
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["DataError", "GenotoolsError", "MissingExtraError", "NewerVersionError", "OutputExistsError"]
+__all__ = [
+    "MAX_FAULTS",
+    "DataError",
+    "GenotoolsError",
+    "MissingExtraError",
+    "NewerVersionError",
+    "OutputExistsError",
+]
+
+N_SHOWN = 20
+MAX_FAULTS = 1000
+"""Faults after which readers of lines stop: files may have any number of lines, all of them faulty."""
 
 
 class GenotoolsError(Exception):
@@ -28,9 +39,9 @@ class DataError(GenotoolsError, ValueError):
         """Return one error that lists all ``faults`` found in ``where``."""
         if len(faults) == 1:
             return cls(f"{where}: {faults[0]}")
-        shown = [f"  - {fault}" for fault in faults[:20]]
-        if len(faults) > 20:
-            shown.append(f"  - and {len(faults) - 20} more")
+        shown = [f"  - {fault}" for fault in faults[:N_SHOWN]]
+        if len(faults) > N_SHOWN:
+            shown.append(f"  - and {len(faults) - N_SHOWN} more")
         return cls("\n".join([f"{where}: {len(faults)} faults", *shown]))
 
 

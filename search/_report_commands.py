@@ -141,8 +141,8 @@ def _one_shot_values(settings: Mapping[str, Any]) -> dict[str, Any]:
         values["epochs"] = settings["round_epochs"]
     if isinstance(stages, dict):
         for name in ("epochs", "weight_only_epochs"):
-            found = {stage.get(name) for stage in stages.values() if isinstance(stage, dict)}
-            values[name] = found.pop() if len(found) == 1 else None
+            found = [stage.get(name) for stage in stages.values() if isinstance(stage, dict)]
+            values[name] = found[0] if found and all(one == found[0] for one in found) else None
     return values
 
 

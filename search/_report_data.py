@@ -5,7 +5,7 @@ to. A last line that is cut short, or is being written at this moment, is left o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from genotools.genotype.documents import genotype_from_document, space_from_docu
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.space import SearchSpace
 from genotools.search.alpha_course import ALPHAS_FILE, AlphaRecord, read_alphas
+from genotools.search.event_values import as_list, as_number, as_numbers, as_object, as_seconds, as_whole
 from genotools.search.journal import Journal
 from genotools.search.objectives import Objective
 from genotools.search.one_shot_engines import ONE_SHOT_ENGINES
@@ -174,6 +175,8 @@ def _config(path: Path) -> dict[str, Any]:
     config = SEARCH.check_object(read_json(path), where=path)
     if not isinstance(config.get("engine"), str) or not isinstance(config.get("seed"), int):
         raise DataError(f"{path}: engine and seed of the search are expected.")
+    for name in ("constraints", "warm_start"):
+        as_list(config.get(name), name, str(path))
     return config
 
 
@@ -187,7 +190,7 @@ def _sampling_run(folder: Path, config: Mapping[str, Any], result: Mapping[str, 
         if event["event"] == "ended":
             trial = _trial(event, space, len(objectives), place)
             trials[trial.number] = trial
-            elapsed = max(elapsed, _number(event.get("elapsed", 0.0), "elapsed", place))
+            elapsed = max(elapsed, as_seconds(event.get("elapsed", 0.0), "elapsed", place))
     return SamplingRun(
         path=folder,
         config=config,
@@ -201,7 +204,7 @@ def _sampling_run(folder: Path, config: Mapping[str, Any], result: Mapping[str, 
 def _objective_names(config: Mapping[str, Any], where: str) -> list[Any]:
     names = config.get("objectives")
     if names is None and config["version"] == 1:  # it had one, and higher was better
-        return [f"{_object(config.get('evaluator'), f'{where}: evaluator').get('objective')}:max"]
+        return [f"{as_object(config.get('evaluator'), f'{where}: evaluator').get('objective')}:max"]
     if not isinstance(names, list) or not names:
         raise DataError(f"{where}: objectives: a list of metrics is expected.")
     return names
@@ -220,14 +223,7 @@ def _trial(event: Mapping[str, Any], space: SearchSpace, n_objectives: int, plac
     trial = trial_from_event(event, space, where=place)
     if trial.scores is not None and len(trial.scores) != n_objectives:
         raise DataError(f"{place}: {len(trial.scores)} scores, the search has {n_objectives} objectives.")
-    metrics = None if trial.metrics is None else _numbers(trial.metrics, "metrics", place)
-    return replace(
-        trial,
-        metrics=metrics,
-        seconds=None if trial.seconds is None else _number(trial.seconds, "seconds", place),
-        error=None if trial.error is None else str(trial.error),
-        origin=_object(trial.origin, f"{place}: origin"),
-    )
+    return trial
 
 
 def _one_shot_run(folder: Path, config: Mapping[str, Any], result: Mapping[str, Any] | None) -> OneShotRun:
@@ -257,52 +253,39 @@ def _found(event: Mapping[str, Any], space: SearchSpace | None, place: str) -> F
     try:
         return Found(
             genotype=genotype_from_document(event["genotype"], where=place, space=space),
-            stage=int(event["stage"]),
-            epoch=int(event["epoch"]),
+            stage=as_whole(event["stage"], "stage", place),
+            epoch=as_whole(event["epoch"], "epoch", place),
             selection=str(event["selection"]),
-            max_skips=None if event["max_skips"] is None else int(event["max_skips"]),
+            max_skips=None if (skips := event["max_skips"]) is None else as_whole(skips, "max_skips", place),
             is_choice=bool(event["is_choice"]),
-            held_out_loss=None if loss is None else _number(loss, "held_out_loss", place),
+            held_out_loss=None if loss is None else as_number(loss, "held_out_loss", place),
         )
     except (KeyError, TypeError) as error:
         raise DataError(f"{place}: a candidate is incomplete: {error!r}.") from error
 
 
 def _epoch(event: Mapping[str, Any], found: Found, place: str) -> Epoch:
-    losses = _object(event.get("losses"), f"{place}: losses")
+    losses = as_object(event.get("losses"), f"{place}: losses")
+    as_seconds(losses.get("seconds") or 0.0, "losses.seconds", place)
     return Epoch(
         stage=found.stage,
         epoch=found.epoch,
         genotype=found.genotype,
-        losses=_numbers({key: value for key, value in losses.items() if value is not None}, "losses", place),
-        collapse=_numbers(event.get("collapse"), "collapse", place),
-        alarms=tuple(str(alarm) for alarm in event.get("alarms") or ()),
-        n_steps=int(_number(event.get("n_steps"), "n_steps", place)),
-        n_alpha_steps=int(_number(event.get("n_alpha_steps"), "n_alpha_steps", place)),
+        losses=as_numbers(
+            {key: value for key, value in losses.items() if value is not None}, "losses", place
+        ),
+        collapse=as_numbers(event.get("collapse"), "collapse", place),
+        alarms=tuple(str(alarm) for alarm in as_list(event.get("alarms"), "alarms", place)),
+        n_steps=as_whole(event.get("n_steps"), "n_steps", place),
+        n_alpha_steps=as_whole(event.get("n_alpha_steps"), "n_alpha_steps", place),
     )
 
 
 def _round(event: Mapping[str, Any], place: str) -> Round:
     return Round(
-        stage=int(_number(event.get("stage"), "stage", place)),
-        n_live=_numbers(event.get("n_live"), "n_live", place),
-        losses=_numbers(event.get("losses"), "losses", place),
-        n_steps=int(_number(event.get("n_steps"), "n_steps", place)),
-        seconds=_number(event.get("seconds"), "seconds", place),
+        stage=as_whole(event.get("stage"), "stage", place),
+        n_live=as_numbers(event.get("n_live"), "n_live", place),
+        losses=as_numbers(event.get("losses"), "losses", place),
+        n_steps=as_whole(event.get("n_steps"), "n_steps", place),
+        seconds=as_seconds(event.get("seconds"), "seconds", place),
     )
-
-
-def _object(value: object, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise DataError(f"{where}: a JSON object is expected, not {type(value).__name__}.")
-    return value
-
-
-def _number(value: object, name: str, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise DataError(f"{where}: {name} is {str(value)[:60]!r}, a number is expected.")
-    return float(value)
-
-
-def _numbers(values: object, name: str, where: str) -> dict[str, float]:
-    return {key: _number(value, f"{name}.{key}", where) for key, value in _object(values, where).items()}

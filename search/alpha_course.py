@@ -21,6 +21,7 @@ from genotools.extras import require
 from genotools.files import replacing
 from genotools.genotype.genotype import Genotype
 from genotools.nn.live_ops import ROLES, LiveOp, Role
+from genotools.search.event_values import as_number, as_whole
 from genotools.search.journal import Journal
 
 if TYPE_CHECKING:
@@ -88,11 +89,19 @@ def read_alphas(path: Path) -> list[AlphaRecord]:
 def _record(line: Mapping[str, Any], where: str) -> AlphaRecord:
     try:
         values = {
-            role: {LiveOp(int(s), int(t), str(op)): float(value) for s, t, op, value in line[role]}
+            role: {
+                LiveOp(as_whole(s, "source", where), as_whole(t, "target", where), str(op)): as_number(
+                    value, "alpha", where
+                )
+                for s, t, op, value in line[role]
+            }
             for role in ROLES
         }
-        return AlphaRecord(stage=int(line["stage"]), epoch=int(line["epoch"]), values=values)
+        stage, epoch = (as_whole(line[name], name, where) for name in ("stage", "epoch"))
+        return AlphaRecord(stage=stage, epoch=epoch, values=values)
     except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{where}: not the alphas of an epoch: {error!r}.") from error
 
 

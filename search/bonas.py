@@ -23,6 +23,7 @@ from genotools.genotype.documents import genotype_to_document
 from genotools.genotype.encoding import GenotypeEncoding
 from genotools.genotype.genotype import Genotype
 from genotools.search.engine import EnginePreset, Evaluation, Proposal, Round, check_settings
+from genotools.search.event_values import as_number
 from genotools.search.sigmoid_regression import inner_scores, published_moments, ranks, sigmoid_moments
 from genotools.search.source import MAX_REDRAWS, Source
 from genotools.search.surrogate import fit_surrogate
@@ -259,7 +260,8 @@ class Bonas:
         self._n_told = int(state["n_told"])
         self._observations = []
         for entry in state["observations"]:
-            self._observe(self._source.genotype_of(entry["genotype"]), float(entry["score"]))
+            score = as_number(entry["score"], "score", "state of engine 'bonas'")
+            self._observe(self._source.genotype_of(entry["genotype"]), score)
 
 
 def _initial(genotypes: Sequence[Genotype]) -> Round:

@@ -62,6 +62,12 @@ class Driver:
         self._state_path = folder / "checkpoint" / "engine.json"
         self._started = time.monotonic()
         self.trials, self._elapsed = read_trials(self._journal, space)
+        for trial in self.trials.values():
+            if trial.scores is not None and len(trial.scores) != len(objectives):
+                raise DataError(
+                    f"{self._journal.path}: trial {trial.number} has {len(trial.scores)} scores, the search has "
+                    f"{len(objectives)} objectives."
+                )
         self._n_told, self._n_rounds = self._restore()
         self._spent: float | None = None
 
@@ -70,17 +76,27 @@ class Driver:
         if not self._state_path.exists():
             return 0, 0
         match read_json(self._state_path, max_bytes=MAX_STATE_BYTES):
-            case {"n_told": int(n_told), "n_rounds": int(n_rounds), "engine": dict(state)}:
+            case {"n_told": int(n_told), "n_rounds": int(n_rounds), "engine": dict(state)} if (
+                n_told >= 0 and n_rounds >= 0
+            ):
                 pass
             case _:
                 raise DataError(f"{self._state_path}: not the state of an engine.")
-        missing = [number for number in range(n_told) if number not in self.trials]
-        if missing:
+        missing = next((number for number in range(n_told) if number not in self.trials), None)
+        if missing is not None:
             raise DataError(
-                f"{self._journal.path}: trial {missing[0]} is missing, the engine was told of {n_told}. "
+                f"{self._journal.path}: trial {missing} is missing, the engine was told of {n_told}. "
                 "The journal was cut or removed; start a new search."
             )
-        self._engine.load_state_dict(state)
+        try:
+            self._engine.load_state_dict(state)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(
+                f"{self._state_path}: not the state of this engine ({error!r:.200}). The file was damaged or is of "
+                "other settings; start a new search."
+            ) from error
         return n_told, n_rounds
 
     def run(self, limits: Limits) -> None:
@@ -113,6 +129,11 @@ class Driver:
     def _trial(self, number: int, proposal: Proposal) -> Trial:
         """Return the trial of a proposal, about to run."""
         if proposal.continues is not None:
+            if proposal.continues not in self.trials:
+                raise DataError(
+                    f"{self._state_path}: damaged: trial {number} would go on with {proposal.continues}, "
+                    "which there is not; start a new search."
+                )
             seed = self.trials[proposal.continues].seed
         else:
             seed = self._child_seed(TRIAL, number)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from genotools.search.engine import EnginePreset, Evaluation, Proposal, Round, check_settings
+from genotools.search.event_values import as_whole
 from genotools.search.reinforce import Reinforce
 from genotools.search.source import Source
 from genotools.search.trial import Trial
@@ -160,4 +161,5 @@ class Enas:
         """Continue from :meth:`state_dict`."""
         self._policy.load_state_dict(state["policy"])
         self._n_told = int(state["n_told"])
-        self._choice = state["choice"]
+        choice = state["choice"]
+        self._choice = None if choice is None else as_whole(choice, "choice", "state of engine 'enas'")

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 from genotools.genotype.documents import genotype_to_document
 from genotools.genotype.genotype import Genotype
 from genotools.search.engine import EnginePreset, Evaluation, Proposal, Round, check_settings
+from genotools.search.event_values import as_number
 from genotools.search.source import Source
 from genotools.search.trial import Trial
 
@@ -105,5 +106,8 @@ class Evolution:
         self._source.load_state_dict(state["source"])
         self._n_drawn = int(state["n_drawn"])
         self._living = [
-            _Member(self._source.genotype_of(document), score) for document, score in state["living"]
+            _Member(
+                self._source.genotype_of(document), as_number(score, "score", "state of engine 'evolution'")
+            )
+            for document, score in state["living"]
         ]

@@ -38,6 +38,8 @@ class Journal:
         """Return what :meth:`read` does, each event with its file and line for errors."""
         if not self.path.exists():
             return []
+        if not self.path.is_file():  # a device or a pipe need not end
+            raise DataError(f"{self.path}: not an ordinary file.")
         # What has no newline behind it was cut off.
         *lines, _ = read_bytes(self.path, max_bytes=MAX_BYTES).split(b"\n")
         return [_parsed(line, f"{self.path}, line {number}") for number, line in enumerate(lines, start=1)]

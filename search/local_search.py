@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from genotools.genotype.documents import genotype_to_document
 from genotools.genotype.genotype import Genotype
 from genotools.search.engine import EnginePreset, Evaluation, Proposal, Round, check_settings
+from genotools.search.event_values import as_number
 from genotools.search.source import Source
 from genotools.search.trial import Trial
 
@@ -75,5 +76,5 @@ class LocalSearch:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state_dict`."""
         self._source.load_state_dict(state["source"])
-        self._score = float(state["score"])
+        self._score = as_number(state["score"], "score", "state of engine 'local-search'")
         self._here = None if state["here"] is None else self._source.genotype_of(state["here"])

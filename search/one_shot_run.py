@@ -29,6 +29,7 @@ from genotools.genotype.macro import Macro
 from genotools.genotype.space import SearchSpace
 from genotools.nn.supernet_memory import explained_out_of_memory
 from genotools.search.alpha_course import ALPHAS_FILE, AlphaRecord, draw_alphas, read_alphas, write_alphas
+from genotools.search.event_values import as_number, as_whole
 from genotools.search.folder import BEST_FILE, opened
 from genotools.search.journal import Journal
 from genotools.search.one_shot import Candidate, EpochEnd, OneShotEngine, RoundEnd
@@ -266,13 +267,15 @@ def _candidate(event: Mapping[str, Any], space: SearchSpace | None, *, where: st
     try:
         return Candidate(
             genotype=genotype_from_document(event["genotype"], where=where, space=space),
-            stage=int(event["stage"]),
-            epoch=int(event["epoch"]),
+            stage=as_whole(event["stage"], "stage", where),
+            epoch=as_whole(event["epoch"], "epoch", where),
             selection=event["selection"],
-            max_skips=event["max_skips"],
+            max_skips=None if (skips := event["max_skips"]) is None else as_whole(skips, "max_skips", where),
             is_choice=bool(event["is_choice"]),
-            held_out_loss=event.get("held_out_loss"),
-            place=event.get("place"),
+            held_out_loss=None
+            if (loss := event.get("held_out_loss")) is None
+            else as_number(loss, "held_out_loss", where),
+            place=None if (place := event.get("place")) is None else as_whole(place, "place", where),
         )
     except (KeyError, TypeError) as error:
         raise DataError(f"{where}: a candidate is incomplete: {error!r}.") from error

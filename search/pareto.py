@@ -10,14 +10,18 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
+from genotools.errors import DataError
 from genotools.genotype.documents import genotype_to_document
 from genotools.genotype.genotype import Genotype
 from genotools.search.engine import EnginePreset, Evaluation, Proposal, Round, check_settings
+from genotools.search.event_values import as_number
 from genotools.search.fronts import crowding, fronts
 from genotools.search.source import Source
 from genotools.search.trial import Trial
 
 __all__ = ["Pareto"]
+
+STATE = "state of engine 'pareto'"
 
 
 class _Member(NamedTuple):
@@ -89,6 +93,8 @@ class Pareto:
     def _best(self, pool: Sequence[_Member]) -> list[_Member]:
         """Return the members that live on, with their fronts and distances."""
         kept: list[_Member] = []
+        if len({len(member.scores) for member in pool}) > 1:
+            raise DataError(f"{STATE}: its members have another number of scores.")
         for number, front in enumerate(fronts([member.scores for member in pool])):
             distances = crowding([pool[index].scores for index in front])
             ranked = [
@@ -118,9 +124,9 @@ class Pareto:
         self._members = [
             _Member(
                 self._source.genotype_of(member["genotype"]),
-                tuple(float(score) for score in member["scores"]),
+                tuple(as_number(score, "score", STATE) for score in member["scores"]),
                 int(member["front"]),
-                math.inf if member["distance"] is None else float(member["distance"]),
+                math.inf if (far := member["distance"]) is None else as_number(far, "distance", STATE),
             )
             for member in state["members"]
         ]

@@ -24,11 +24,14 @@ from genotools.errors import DataError
 from genotools.genotype.genotype import Genotype
 from genotools.search.controller import Controller
 from genotools.search.engine import check_settings
+from genotools.search.event_values import as_number, as_object
 from genotools.search.source import Source
 from genotools.search.surrogate import one_thread
 from genotools.search.trial import Trial
 
 __all__ = ["Reinforce", "clipped_gains"]
+
+STATE = "state of a controller"
 
 CLIP = 0.2
 """How far from 1 the probability of a sample, over that at the time it was drawn, still counts in its favour."""
@@ -228,8 +231,12 @@ class Reinforce:
         weights, first, second = (_unpacked(state[name], n_weights) for name in names)
         vector_to_parameters(weights, self._weights)
         self._set_moments(first, second, int(state["n_steps"]))
-        self._baseline = state["baseline"]
-        self._scores = dict(state["scores"])
+        baseline = state["baseline"]
+        self._baseline = None if baseline is None else as_number(baseline, "baseline", STATE)
+        self._scores = {
+            digest: None if score is None else as_number(score, "score", STATE)
+            for digest, score in as_object(state["scores"], STATE).items()
+        }
         self._source.load_state_dict(state["source"])
 
     def _set_moments(self, first: Tensor, second: Tensor, n_steps: int) -> None:
@@ -270,7 +277,7 @@ def _unpacked(text: str, n: int) -> Tensor:
     data = base64.b64decode(text)
     if len(data) != 4 * n:
         raise DataError(
-            f"state of a controller: {len(data) // 4:,} numbers, this one has {n:,}; "
+            f"{STATE}: {len(data) // 4:,} numbers, this one has {n:,}; "
             "it was saved with another search space or another hidden."
         )
     return torch.from_numpy(np.frombuffer(data, dtype="<f4").astype(np.float32))

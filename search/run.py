@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from genotools.errors import GenotoolsError
+from genotools.errors import DataError, GenotoolsError
 from genotools.files import write_json
 from genotools.formats import SEARCH
 from genotools.genotype.documents import space_to_document
@@ -171,8 +171,10 @@ def search(
         )
         driver.run(Limits(n_trials, budget))
         choice = proposer.choice() if isinstance(proposer, ChoosingEngine) else None
-        number = None if choice is None else driver.trials[choice]
-        result = SearchResult(folder, sorted(driver.trials.values(), key=lambda trial: trial.number), number)
+        if choice is not None and choice not in driver.trials:
+            raise DataError(f"{folder}: the engine's choice, trial {choice}, is not in the journal.")
+        chosen = None if choice is None else driver.trials[choice]
+        result = SearchResult(folder, sorted(driver.trials.values(), key=lambda trial: trial.number), chosen)
         _write_result(result, engine, objectives, seed)
         return result
 

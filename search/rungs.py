@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from genotools.errors import DataError
 from genotools.genotype.documents import genotype_to_document
 from genotools.genotype.genotype import Genotype
 from genotools.search.engine import Proposal
@@ -66,6 +67,8 @@ class Ladder:
     def load_state_dict(self, state: Mapping[str, Any], source: Source) -> None:
         """Continue from :meth:`state_dict`."""
         self._next = int(state["next"])
+        if not 0 <= self._next <= len(self._rungs):
+            raise DataError(f"state of a ladder: rung {self._next}, there are {len(self._rungs)}.")
         self._survivors = [
             (int(number), source.genotype_of(document)) for number, document in state["survivors"]
         ]

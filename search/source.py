@@ -192,5 +192,5 @@ class Source:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state_dict`."""
         self.rng.bit_generator.state = state["rng"]
-        self._seen = set(state["seen"])
+        self._seen = {str(digest) for digest in state["seen"]}
         self._n_given = int(state["n_initial_given"])

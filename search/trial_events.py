@@ -9,6 +9,7 @@ from genotools.errors import DataError
 from genotools.genotype.documents import genotype_from_document, genotype_to_document
 from genotools.genotype.space import SearchSpace
 from genotools.search.evaluation import Outcome
+from genotools.search.event_values import as_list, as_number, as_numbers, as_object, as_seconds, as_whole
 from genotools.search.journal import Journal
 from genotools.search.objectives import Objective
 from genotools.search.trial import Status, Trial
@@ -66,7 +67,7 @@ def read_trials(journal: Journal, space: SearchSpace | None = None) -> tuple[dic
         if trial.number in trials:
             raise DataError(f"{journal.path}: trial {trial.number} has ended twice.")
         trials[trial.number] = trial
-        elapsed = max(elapsed, float(event.get("elapsed", 0.0)))
+        elapsed = max(elapsed, as_seconds(event.get("elapsed", 0.0), "elapsed", str(journal.path)))
     return trials, elapsed
 
 
@@ -77,20 +78,31 @@ def trial_from_event(event: Mapping[str, Any], space: SearchSpace | None, *, whe
         later: dict[str, Any] = {"budget_epochs": None, "continues": None, "origin": {}}
         event = {**later, **event, "scores": None if score is None else [score]}
     try:
-        number, status = int(event["trial"]), Status(event["status"])
-        scores = event["scores"]
-        trial = {
-            "seed": int(event["seed"]),
-            "scores": None if scores is None else tuple(float(score) for score in scores),
-            "metrics": event["metrics"],
-            "seconds": event["seconds"],
-            "error": event["error"],
-            "budget_epochs": event["budget_epochs"],
-            "continues": event["continues"],
-            "origin": event["origin"],
-        }
-        document = event["genotype"]
+        number, status = as_whole(event["trial"], "trial", where), Status(event["status"])
+        scores, metrics, seconds = event["scores"], event["metrics"], event["seconds"]
+        error, epochs, continues = event["error"], event["budget_epochs"], event["continues"]
+        seed, origin, document = event["seed"], event["origin"], event["genotype"]
     except (KeyError, TypeError, ValueError) as fault:
+        if isinstance(fault, DataError):
+            raise
         raise DataError(f"{where}: a trial is incomplete: {fault!r}.") from fault
-    genotype = genotype_from_document(document, where=f"{where}, trial {number}", space=space)
-    return Trial(number=number, genotype=genotype, status=status, **trial)
+    return Trial(
+        number=number,
+        genotype=genotype_from_document(document, where=f"{where}, trial {number}", space=space),
+        seed=as_whole(seed, "seed", where, most=2**64),
+        status=status,
+        scores=None if scores is None else _scores(scores, where),
+        metrics=None if metrics is None else as_numbers(metrics, "metrics", where),
+        seconds=None if seconds is None else as_seconds(seconds, "seconds", where),
+        error=None if error is None else str(error),
+        budget_epochs=None if epochs is None else as_whole(epochs, "budget_epochs", where, least=1),
+        continues=None if continues is None else as_whole(continues, "continues", where),
+        origin=as_object(origin, f"{where}: origin"),
+    )
+
+
+def _scores(values: object, where: str) -> tuple[float, ...]:
+    scores = tuple(as_number(score, "scores", where) for score in as_list(values, "scores", where))
+    if not scores:
+        raise DataError(f"{where}: scores: at least one is expected.")
+    return scores

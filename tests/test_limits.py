@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from genotools import files
-from genotools.data import _layout, bed, fasta
+from genotools.data import _layout, bed, fasta, hdf5
 from genotools.data.bed import read_bed
 from genotools.data.fasta import Fasta
 from genotools.data.store import SequenceStore
@@ -170,9 +170,10 @@ def store_path(tmp_path: Path) -> Path:
 def test_stores_are_limited(
     name: str, limit: int, message: str, store_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_layout, name, {"MAX_JSON_BYTES": 500}.get(name, limit + 1))
+    module = hdf5 if name == "MAX_TEXT_BYTES" else _layout
+    monkeypatch.setattr(module, name, {"MAX_JSON_BYTES": 500}.get(name, limit + 1))
     SequenceStore.open(store_path).close()
-    monkeypatch.setattr(_layout, name, limit)
+    monkeypatch.setattr(module, name, limit)
     with pytest.raises(DataError, match=message):
         SequenceStore.open(store_path)
 
@@ -180,7 +181,7 @@ def test_stores_are_limited(
 def test_one_long_text_that_is_pointed_to_often_is_not_copied(
     store_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_layout, "MAX_TEXT_BYTES", 1000)
+    monkeypatch.setattr(hdf5, "MAX_TEXT_BYTES", 1000)
     with h5py.File(store_path, "r+") as file:
         del file["contig_names"]
         texts: Any = np.array(["chr" * 200] * 1000, dtype=object)

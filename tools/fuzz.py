@@ -10,7 +10,9 @@ instrumented.
 """
 
 import argparse
+import atexit
 import importlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,29 +20,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import atheris
-
-READ_BY = (
-    "genotools.data.fasta",
-    "genotools.data.from_deepsea",
-    "genotools.data.signal",
-    "genotools.data.store",
-    "genotools.data.tsv",
-    "genotools.export.verify",
-    "genotools.search.trial_events",
-    "genotools.training.history",
-    "genotools.training.weights",
-    "genotools.variants.vcf",
-    "genotools.zoo.card",
-    "genotools.zoo.index",
-)
-"""Modules that readers import when they run; they are imported before, to be instrumented."""
+import numpy as np
 
 with atheris.instrument_imports(include=["genotools", "pyfaidx"]):
-    for module in READ_BY:
-        importlib.import_module(module)
-    from genotools.testing.hostile import OURS, READERS, Reader
+    from genotools.testing.hostile import OURS, READERS, Reader, with_another_value
 
 MAX_BYTES = 1 << 20
+HDF5 = (".h5", ".mat")
+"""Files of which the valid one is changed: HDF5 itself does not survive to write into a damaged one."""
 
 SEED = """
 import sys
@@ -67,18 +54,33 @@ def main() -> None:
     # In a process of its own: PyTorch cannot translate instrumented code.
     index, valid = READERS.index(reader), corpus / f"valid{reader.suffix}"
     subprocess.run([sys.executable, "-c", SEED, str(index), str(valid)], check=True)
+    with atheris.instrument_imports(include=["genotools", "pyfaidx"]):
+        for module in reader.modules:  # they are imported when a file is read, which would be too late
+            importlib.import_module(f"genotools.{module}")
     run(reader, corpus, arguments.seconds)
 
 
 def run(reader: Reader, corpus: Path, seconds: int) -> None:
     """Start libFuzzer on one reader."""
     folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / f"input{reader.suffix}"
+    whole = (corpus / f"valid{reader.suffix}").read_bytes()
 
     def once(data: bytes) -> None:
         path.write_bytes(data)
         with suppress(*OURS):
             reader.read(path)
+
+    def mutate(data: bytes, max_size: int, seed: int) -> bytes:
+        """Change a value of the file half of the time, where it has such, else bytes as libFuzzer likes."""
+        changed = None
+        if seed % 2:
+            base = whole if reader.suffix in HDF5 else data
+            changed = with_another_value(base, reader.suffix, np.random.default_rng(seed))
+        if changed is None or len(changed) > max_size:
+            return bytes(atheris.Mutate(data, max_size))
+        return changed
 
     options = [
         f"-max_total_time={seconds}",
@@ -89,7 +91,7 @@ def run(reader: Reader, corpus: Path, seconds: int) -> None:
         "-print_final_stats=1",
         "-verbosity=1",
     ]
-    atheris.Setup([sys.argv[0], *options, str(corpus)], once)
+    atheris.Setup([sys.argv[0], *options, str(corpus)], once, custom_mutator=mutate)
     atheris.Fuzz()
 
 

@@ -17,7 +17,7 @@ from genotools.files import flush_to_disk, swap_folder, write_text
 from genotools.zoo.card import CARD, MAX_CARD_BYTES, file_sha256, read_card
 from genotools.zoo.entry import GENOTYPE, read_entry
 from genotools.zoo.index import INDEX, Index, IndexEntry, read_index
-from genotools.zoo.names import check_name
+from genotools.zoo.names import check_name, is_name
 from genotools.zoo.verify import verify_entry
 from genotools.zoo.web import Source, UnreachableError
 
@@ -102,7 +102,7 @@ class RemoteZoo:
     def find(self, name: str) -> Path | None:
         """Return the folder of an entry: that in the cache, else fetched; None if the zoo has none such."""
         kept = self.folder / name
-        if (kept / CARD).is_file():
+        if is_name(name) and (kept / CARD).is_file():
             return kept
         return self.fetch(name) if name in self.index().entries else None
 

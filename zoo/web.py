@@ -1,14 +1,18 @@
 """Fetching files over HTTP from servers that are not trusted: no other schemes, bounded sizes and times."""
 
 import http.client
+import socket
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
-from typing import IO, Any, Protocol
+from types import TracebackType
+from typing import IO, Any, Protocol, Self
 
 from genotools.errors import DataError, GenotoolsError
 
@@ -85,35 +89,40 @@ def download(url: str, target: Path, *, max_bytes: int, headers: Mapping[str, st
 
 
 def _chunks(url: str, max_bytes: int, headers: Mapping[str, str]) -> Iterator[bytes]:
-    end = time.monotonic() + GRACE_S + max_bytes / SLOWEST_BYTES_PER_S
+    longest = GRACE_S + max_bytes / SLOWEST_BYTES_PER_S
     request = urllib.request.Request(url, headers={"User-Agent": "genotools", "Accept-Encoding": "identity"})
     for name, value in headers.items():
         request.add_unredirected_header(name, value)
+    watch, n_bytes, end = _Watch(GRACE_S), 0, time.monotonic() + longest
     try:
-        with _opener().open(request, timeout=TIMEOUT_S) as response:
+        with watch, _opener(watch).open(request, timeout=TIMEOUT_S) as response:
+            watch.allow(longest)
             announced = response.headers.get("Content-Length", "")
             if announced.isdecimal() and int(announced) > max_bytes:
                 raise _too_large(url, int(announced), max_bytes)
-            n_bytes = 0
             while chunk := response.read1(CHUNK_BYTES):
                 n_bytes += len(chunk)
                 if n_bytes > max_bytes:
                     raise _too_large(url, n_bytes, max_bytes)
                 if time.monotonic() > end:
-                    raise UnreachableError(
-                        f"{url}: the server is too slow, {n_bytes:,} bytes came. Try again later."
-                    )
+                    raise _too_slow(url, n_bytes)
                 yield chunk
+            if watch.is_over:
+                raise _too_slow(url, n_bytes)
             if announced.isdecimal() and n_bytes < int(announced):
                 raise UnreachableError(f"{url}: cut short, {n_bytes:,} of {announced} bytes came. Try again.")
     except urllib.error.HTTPError as error:
         error.close()
         raise _answer(url, error.code) from error
     except urllib.error.URLError as error:
+        if watch.is_over:
+            raise _too_slow(url, n_bytes) from error
         raise UnreachableError(f"{url}: cannot be reached: {error.reason}.") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         if isinstance(error, DataError):
             raise
+        if watch.is_over:
+            raise _too_slow(url, n_bytes) from error
         raise UnreachableError(f"{url}: cannot be read: {error or type(error).__name__}.") from error
 
 
@@ -126,8 +135,91 @@ def _answer(url: str, code: int) -> GenotoolsError:
     return kind(f"{url}: the server answers {code} {phrase}.")
 
 
+def _too_slow(url: str, n_bytes: int) -> UnreachableError:
+    return UnreachableError(f"{url}: the server is too slow, {n_bytes:,} bytes came. Try again later.")
+
+
 def _too_large(url: str, n_bytes: int, max_bytes: int) -> DataError:
     return DataError(f"{url}: {n_bytes:,} bytes or more, at most {max_bytes:,} are fetched.")
+
+
+class _Watch:
+    """Ends the connections of a fetch that takes too long.
+
+    A silence is noticed by every socket itself. But headers, answers that announce another one, and what may follow a
+    file can be sent for ever, a byte now and then, and :mod:`http.client` reads on.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.is_over = False
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._end)
+
+    def connect(self, address: Any, timeout: Any = None, source_address: Any = None) -> socket.socket:
+        """Return a connection that is ended in time."""
+        made = socket.create_connection(address, timeout, source_address)
+        self._sockets.append(made.dup())  # that which TLS wraps is no longer its own
+        return made
+
+    def allow(self, seconds: float) -> None:
+        """Let it take so long from now on."""
+        self._timer.cancel()
+        self._timer = threading.Timer(seconds, self._end)
+        self._start()
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        for one in self._sockets:
+            one.close()
+
+    def _start(self) -> None:
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _end(self) -> None:
+        self.is_over = True
+        for one in list(self._sockets):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+
+def _connections(kind: type[http.client.HTTPConnection], watch: _Watch) -> Callable[..., Any]:
+    """Return what makes connections that are watched."""
+
+    def make(host: str, **options: Any) -> http.client.HTTPConnection:
+        connection = kind(host, **options)
+        connection._create_connection = watch.connect  # type: ignore[attr-defined]
+        return connection
+
+    return make
+
+
+class _Http(urllib.request.HTTPHandler):
+    """Asks by connections that are watched."""
+
+    def __init__(self, watch: _Watch) -> None:
+        super().__init__()
+        self._connect = _connections(http.client.HTTPConnection, watch)
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._connect, req)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    """Asks by connections that are watched."""
+
+    def __init__(self, watch: _Watch) -> None:
+        super().__init__()
+        self._connect = _connections(http.client.HTTPSConnection, watch)
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._connect, req)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -142,13 +234,13 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _opener() -> urllib.request.OpenerDirector:
+def _opener(watch: _Watch) -> urllib.request.OpenerDirector:
     """Return an opener that knows HTTP alone; that of the standard library opens files and FTP, too."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
+        _Http(watch),
+        _Https(watch),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         _Redirects(),

@@ -15,7 +15,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.data.hdf5 import foreign_parts, open_hdf5
+from genotools.data.hdf5 import (
+    HDF5_ERRORS,
+    foreign_parts,
+    odd_attributes,
+    open_hdf5,
+    plain_attributes,
+    texts_of,
+)
 from genotools.data.label_layout import MAX_CLASSES, LabelLayout
 from genotools.errors import DataError
 from genotools.files import MAX_JSON_BYTES, parse_json
@@ -44,8 +51,6 @@ DTYPES = {
 TEXTS = ("names", "groups", "contig_names")
 MAX_ROWS = 1_000_000_000
 MAX_CONTIGS = 10_000_000
-MAX_TEXT_BYTES = 1 << 28
-"""Of all names of a kind together."""
 _HASH_BLOCK_ROWS = 1 << 16
 
 
@@ -95,7 +100,7 @@ def read_contents(path: Path) -> Contents:
             contents = _read(path, file)
     except DataError:
         raise
-    except (OSError, RuntimeError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except HDF5_ERRORS as error:
         raise _unreadable(path, error) from error
     faults = _value_faults(contents)
     if faults:
@@ -115,7 +120,7 @@ def _unreadable(path: Path, error: Exception) -> DataError:
 
 def is_store(file: h5py.File) -> bool:
     """Say whether an HDF5 file calls itself a sequence store, of whatever version."""
-    return str(file.attrs.get("format")) == STORE.name
+    return str(plain_attributes(file).get("format")) == STORE.name
 
 
 def _check_kind(path: Path, file: h5py.File) -> None:
@@ -124,6 +129,8 @@ def _check_kind(path: Path, file: h5py.File) -> None:
             f"{path}: HDF5, but not a sequence store (no attribute format={STORE.name!r}); it holds "
             f"{', '.join(sorted(file)[:10]) or 'nothing'}."
         )
+    if odd := odd_attributes(file):
+        raise DataError(f"{path}: attribute {odd[0]!r} is neither a number nor a text.")
     STORE.check_attributes(file.attrs, where=path)
 
 
@@ -201,9 +208,9 @@ def _read(path: Path, file: h5py.File) -> Contents:
         bases=_mapped(path, file["bases"]),
         unknown=file["unknown"][()],
         labels=_mapped(path, file["labels"]),
-        names=_texts(path, file["names"]),
-        groups=_texts(path, file["groups"]),
-        contig_names=_texts(path, file["contig_names"]),
+        names=texts_of(file["names"]),
+        groups=texts_of(file["groups"]),
+        contig_names=texts_of(file["contig_names"]),
         contigs=file["contigs"][()],
         starts=file["starts"][()],
         splits=file["splits"][()],
@@ -212,23 +219,6 @@ def _read(path: Path, file: h5py.File) -> Contents:
         kind=_kind_of(file),
         one_strand=bool(file.attrs.get("one_strand", False)),
     )
-
-
-def _texts(path: Path, dataset: h5py.Dataset) -> tuple[str, ...]:
-    texts, left = dataset.asstr(), MAX_TEXT_BYTES
-    too_much = DataError(f"{path}: {dataset.name[1:]} hold more than {MAX_TEXT_BYTES:,} bytes.")
-    if h5py.check_string_dtype(dataset.dtype).length is not None:
-        if dataset.nbytes > left:
-            raise too_much
-        return tuple(map(str, texts[()]))
-    # Each may point to the same long text in the file; read together, they would all be copied first.
-    found = []
-    for row in range(dataset.size):
-        found.append(str(texts[row]))
-        left -= len(found[-1])
-        if left < 0:
-            raise too_much
-    return tuple(found)
 
 
 def _mapped(path: Path, dataset: h5py.Dataset) -> NDArray[Any]:

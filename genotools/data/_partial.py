@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,10 @@ class UnknownBases:
         return np.fromfile(self._path, dtype="<i8").astype(np.int64)
 
 
+def _holds(path: Path, n_bytes: int) -> bool:
+    return path.is_file() and path.stat().st_size >= n_bytes
+
+
 class PartialStore:
     """A store in the making: ``NAME.partial`` and, beside it, how far it is and its unknown bases so far."""
 
@@ -72,8 +77,12 @@ class PartialStore:
         progress = read_json(self._progress)
         if not isinstance(progress, dict) or progress.get("identity") != self._identity:
             raise DataError(f"{self.data} was begun from other files or with other options; remove it.")
-        self.n_unknown = int(progress["n_unknown"])
-        return int(progress["n_rows"])
+        n_rows, self.n_unknown = progress.get("n_rows"), progress.get("n_unknown", -1)
+        if not all(type(count) is int and count >= 0 for count in (n_rows, self.n_unknown)):
+            raise DataError(f"{self._progress}: damaged: it does not say how many rows are done; remove it.")
+        if self.n_unknown and not _holds(self.unknown, 8 * self.n_unknown):
+            raise DataError(f"{self.unknown} is missing or shorter than was noted; remove {self.data}.")
+        return cast(int, n_rows)
 
     def save(self, n_rows: int, n_unknown: int) -> None:
         """Keep how far it is, once the rows before it are on the disk."""

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from array import array
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from genotools.data.contig_names import ContigNames
 from genotools.data.fasta import near_names
 from genotools.data.gff import as_bed, is_gff
-from genotools.errors import DataError
+from genotools.data.unpacking import unpacked
+from genotools.errors import MAX_FAULTS, N_SHOWN, DataError
 from genotools.files import limited_lines
 
-__all__ = ["POINT_PEAKS", "Intervals", "PointPeak", "Regions", "read_bed", "read_text"]
+__all__ = ["POINT_PEAKS", "Intervals", "PointPeak", "Regions", "is_whole", "read_bed", "read_text"]
 
 PointPeak = Literal["centre", "summit"]
 POINT_PEAKS = get_args(PointPeak)
@@ -101,7 +103,7 @@ def read_bed(
     Raises
     ------
     DataError
-        If the file is missing, damaged, not UTF-8, holds no record, or has faulty lines (all of them counted,
+        If the file is missing, damaged, not UTF-8, holds no record, or has faulty lines (the first thousand counted,
         at most 20 shown, each with its number).
     """
     path = Path(path)
@@ -110,6 +112,8 @@ def read_bed(
     lines = read_text(path)
     for number, line in as_bed(lines) if is_gff(path) else lines:
         reader.take(number, line)
+        if len(reader.faults) >= MAX_FAULTS:
+            break
     if reader.faults:
         raise DataError.from_faults(path, reader.faults)
     if not reader.contigs and reader.n_weak:
@@ -122,7 +126,7 @@ def read_bed(
         raise DataError(f"{path}: no record in it, BED lines (contig, start, end) were expected.")
     return Regions(
         contigs=tuple(reader.contigs),
-        intervals=np.array(reader.bounds, dtype=np.int64).reshape(-1, 2),
+        intervals=np.frombuffer(reader.bounds, dtype=np.int64).reshape(-1, 2).copy(),
         names=tuple(reader.names) if len(reader.names) == len(reader.contigs) else None,
     )
 
@@ -130,12 +134,12 @@ def read_bed(
 def read_text(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the numbered lines of a text file, gzip or not, without their line ends."""
     try:
-        with path.open("rb") as file:
-            is_gzip = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rb") if is_gzip else path.open("rb") as binary:
+        with unpacked(path) as binary:
             for number, line in enumerate(limited_lines(binary.readline, where=path), start=1):
                 if number > MAX_LINES:
                     raise DataError(f"{path}: more than {MAX_LINES:,} lines, at most that many are read.")
+                if b"\0" in line:
+                    raise DataError(f"{path}: not text (byte 0x00).")
                 yield number, line.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not text (byte {error.object[error.start]:#04x}).") from error
@@ -143,6 +147,11 @@ def read_text(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(f"{path}: the gzip file is damaged or cut off ({error}).") from error
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}.") from error
+
+
+def is_whole(text: str) -> bool:
+    """Return whether a field is a whole number, 0 or more, of a size that a position can have."""
+    return text.isdecimal() and len(text) < 16
 
 
 class _Reader:
@@ -161,8 +170,9 @@ class _Reader:
         self.point: PointPeak | None = None
         self.feature: str | None = None
         self.contigs: list[str] = []
-        self.bounds: list[tuple[int, int]] = []
+        self.bounds = array("q")
         self.names: list[str] = []
+        self._texts: dict[str, str] = {}  # the same few contigs and names are in millions of lines
         self.faults: list[str] = []
         self.n_weak = self.n_others = 0
 
@@ -182,10 +192,11 @@ class _Reader:
         if self.feature is not None and fields[3:4] != [self.feature]:
             self.n_others += 1
             return
-        self.contigs.append(fields[0])
-        self.bounds.append(self._bounds(fields))
+        self.contigs.append(self._texts.setdefault(fields[0], fields[0]))
+        self.bounds.extend(self._bounds(fields))
         if len(fields) > 3:
-            self.names.append(fields[3].strip())
+            name = fields[3].strip()
+            self.names.append(self._texts.setdefault(name, name))
 
     def _bounds(self, fields: list[str]) -> tuple[int, int]:
         start, end = int(fields[1]), int(fields[2])
@@ -202,13 +213,16 @@ class _Reader:
             try:
                 float(text)
             except ValueError:
-                return f"column 7, the signal, is {text!r}, a number is needed for a minimum signal"
+                return f"column 7, the signal, is {text[:60]!r}, a number is needed for a minimum signal"
         if self.point == "summit":
             text = fields[SUMMIT] if len(fields) > SUMMIT else ""
             width = int(fields[2]) - int(fields[1])
-            if not (text == "-1" or (text.isdecimal() and int(text) < width)):
-                return f"column 10, the summit, is {text!r}, -1 or a base of the peak of {width} bp is needed"
+            if not (text == "-1" or (is_whole(text) and int(text) < width)):
+                return f"column 10, the summit, is {text[:60]!r}, -1 or a base of the peak of {width} bp is needed"
         return None
+
+    def _hint(self, contig: str) -> str:
+        return near_names(contig, self.known or ()) if len(self.faults) < N_SHOWN else ""
 
     def _fault(self, fields: list[str]) -> str | None:
         if len(fields) < 3:
@@ -216,8 +230,8 @@ class _Reader:
                 f"{len(fields)} column{'s' * (len(fields) != 1)}, at least contig, start and end are needed"
             )
         contig, start, end = fields[0], fields[1], fields[2]
-        if not (start.isdecimal() and end.isdecimal() and len(start) < 16 and len(end) < 16):
-            return f"start {start!r} and end {end!r} must be whole numbers, 0 or more"
+        if not (is_whole(start) and is_whole(end)):
+            return f"start {start[:30]!r} and end {end[:30]!r} must be whole numbers, 0 or more"
         if int(start) >= int(end):
             return f"start {start} is not below end {end}"
         if self.with_names and (len(fields) < 4 or not fields[3].strip()):
@@ -225,7 +239,7 @@ class _Reader:
         if self.known is None or (contig not in self.known and contig in self.unchecked):
             return None
         if contig not in self.known:
-            return f"the FASTA has no contig {contig!r}. {near_names(contig, self.known)}"
+            return f"the FASTA has no contig {contig[:60]!r}. {self._hint(contig)}"
         if int(end) > self.known[contig]:
             return f"end {end} lies past the end of {contig}, {self.known[contig]:,} bp"
         return None

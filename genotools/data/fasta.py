@@ -5,7 +5,7 @@ or bgzip) is read whole into memory as codes, one byte a base. Positions outside
 """
 
 import difflib
-import gzip
+import io
 import os
 import shutil
 import tempfile
@@ -13,16 +13,20 @@ import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyfaidx
 from numpy.typing import NDArray
 
 from genotools.data.encoding import UNKNOWN, encode
+from genotools.data.unpacking import GZIP_MAGIC, unpacked
 from genotools.errors import DataError
 
 __all__ = ["Fasta", "near_names"]
+
+MAX_COMPARED = 1_000_000
+"""Letters of a name times names that it is compared with, to find those most like it."""
 
 MAX_HEADER_BYTES = 65_536
 """Longest header line that an index is checked against."""
@@ -30,8 +34,6 @@ MAX_HEADER_BYTES = 65_536
 MAX_CONTIGS = 10_000_000
 MAX_UNPACKED_BYTES = 20_000_000_000
 """Of a compressed file, which is kept in memory; the genome of wheat has 17 billion bases."""
-
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 class Fasta:
@@ -85,7 +87,7 @@ class Fasta:
             If ``end`` lies before ``start``.
         """
         if contig not in self.contigs:
-            raise DataError(f"{self.path}: no contig {contig!r}. {near_names(contig, self.contigs)}")
+            raise DataError(f"{self.path}: no contig {contig[:60]!r}. {near_names(contig, self.contigs)}")
         if end < start:
             raise ValueError(f"{contig}:{start}-{end}: the end lies before the start.")
         result = np.full(end - start, UNKNOWN, dtype=np.uint8)
@@ -128,6 +130,8 @@ class Fasta:
 def near_names(name: str, known: Iterable[str]) -> str:
     """Return a sentence that names the entries of ``known`` most like ``name``, or the first few."""
     known = list(known)
+    if len(name) * len(known) > MAX_COMPARED:  # a line of a file may be anything
+        return f"{len(known):,} are known."
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
     if near:
         return f"Did you mean {' or '.join(map(repr, near))}?"
@@ -143,7 +147,7 @@ def _is_compressed(path: Path) -> bool:
         raise DataError(f"{path}: {error.strerror or error}.") from error
     if not head:
         raise DataError(f"{path}: the file is empty, FASTA was expected.")
-    if head.startswith(_GZIP_MAGIC):
+    if head.startswith(GZIP_MAGIC):
         return True
     if path.suffix.lower() in (".gz", ".bgz"):  # the index's library goes by the name
         raise DataError(
@@ -160,8 +164,8 @@ def _check_first_character(path: Path, text: bytes) -> None:
 
 def _read_compressed(path: Path) -> dict[str, NDArray[np.uint8]]:
     try:
-        with gzip.open(path) as file:
-            data = _unpacked(file, path)
+        with unpacked(path) as file:
+            data = _all_of(file, path)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: the gzip file is damaged or cut off ({error}).") from error
     if not data.strip():
@@ -180,7 +184,7 @@ def _read_compressed(path: Path) -> dict[str, NDArray[np.uint8]]:
     return sequences
 
 
-def _unpacked(file: gzip.GzipFile, path: Path) -> bytes:
+def _all_of(file: "io.BufferedReader[Any]", path: Path) -> bytes:
     data = bytearray()
     while block := file.read(1 << 24):
         data += block
@@ -210,17 +214,22 @@ def _open_indexed(path: Path) -> pyfaidx.Faidx:
 
 
 def _describes(index: Path, path: Path) -> bool:
-    """Say whether every contig of ``index`` begins behind its own header in ``path``.
+    """Say whether every contig of ``index`` begins behind its own header in ``path``, and ends before the next.
 
     Dates do not tell: a copy that keeps its old date may have replaced the file the index was made of.
     """
     try:
-        entries = [line.split("\t") for line in index.read_text(encoding="utf-8").splitlines()]
-        places = [(fields[0].encode(), int(fields[2])) for fields in entries]
-    except (ValueError, IndexError, OSError):
+        entries = [_Entry.parsed(line) for line in index.read_text(encoding="utf-8").splitlines()]
+    except (ValueError, OSError):
+        return False
+    bounds = [*(entry.offset for entry in entries[1:]), path.stat().st_size]
+    if not entries or not all(
+        entry.is_sound and entry.end <= bound for entry, bound in zip(entries, bounds, strict=True)
+    ):
         return False
     with path.open("rb") as file:
-        for name, offset in places:
+        for entry in entries:
+            name, offset = entry.name.encode(), entry.offset
             start = max(0, offset - MAX_HEADER_BYTES)
             file.seek(start)
             before = file.read(offset - start)
@@ -228,6 +237,35 @@ def _describes(index: Path, path: Path) -> bool:
             if not before.endswith(b"\n") or header.split(maxsplit=1)[:1] != [b">" + name]:
                 return False
     return True
+
+
+class _Entry(NamedTuple):
+    """A line of an index: a contig, its bases, where they begin, and bases and bytes of its lines."""
+
+    name: str
+    n_bases: int
+    offset: int
+    line_bases: int
+    line_bytes: int
+
+    @classmethod
+    def parsed(cls, line: str) -> Self:
+        """Return the entry of a line; raises ValueError where it is none."""
+        name, *numbers = line.split("\t")
+        n_bases, offset, line_bases, line_bytes = map(int, numbers)
+        return cls(name, n_bases, offset, line_bases, line_bytes)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether lines have bases, and ends of one or two bytes."""
+        has_lines = 1 <= self.line_bases <= self.line_bytes <= self.line_bases + 2
+        return self.offset > 0 and (self.n_bases == 0 or (self.n_bases > 0 and has_lines))
+
+    @property
+    def end(self) -> int:
+        """Where the last base ends, if the entry is sound."""
+        n_line_ends = (self.n_bases - 1) // self.line_bases if self.n_bases else 0
+        return self.offset + self.n_bases + n_line_ends * (self.line_bytes - self.line_bases)
 
 
 def _keep_index(index: Path, beside: Path) -> None:

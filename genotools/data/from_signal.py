@@ -161,7 +161,7 @@ class _Track:
         self.name, self.group = fields["name"], fields.get("group", "")
         self.path = table.parent / fields["path"]
         column = fields.get("column") or str(VALUE_COLUMN)
-        if not column.isdecimal() or not 1 <= int(column) <= 1000:
+        if not column.isdecimal() or len(column) > 4 or not 1 <= int(column) <= 1000:
             raise DataError(f"{where}: column {column!r} must be the number of a column, from 1.")
         self.column = int(column)
         statistic = fields.get("statistic") or "mean"

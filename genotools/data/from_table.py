@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genotools.data._layout import SPLITS
+from genotools.data.bed import is_whole
 from genotools.data.build import BuildSummary, rows_by_split
 from genotools.data.contig_names import ContigNames
 from genotools.data.encoding import UNKNOWN, encode, reverse_complement
@@ -25,6 +26,8 @@ __all__ = ["from_table"]
 PLACE = ("contig", "start", "end")
 STRAND, SPLIT, SEQUENCE = "strand", "split", "sequence"
 IUPAC = frozenset("ACGTRYSWKMBDHVN")
+MAX_CLASS_LABELS = 1 << 31
+"""Rows times classes, each of which is a byte in memory."""
 NOT_MEASURED = ("", ".", "NA", "NaN", "nan")
 
 
@@ -155,7 +158,7 @@ class _SequenceReader:
             return f"a sequence of {len(text)} bp, windows have {self.window_bp}"
         strange = sorted(set(text.upper()) - IUPAC)
         if strange:
-            return f"{''.join(strange)!r} in a sequence, bases were expected"
+            return f"{''.join(strange[:20])!r} in a sequence, bases were expected"
         first = (self.window_bp - len(text)) // 2
         codes[first : first + len(text)] = encode(text)
         return None
@@ -189,14 +192,14 @@ class _PlaceReader:
         name, start, end = (row.fields[column] for column in PLACE)
         contig = self.find(name)
         if contig is None:
-            return f"the FASTA has no contig {name!r}. {near_names(name, self._lengths)}"
-        if not (start.isdecimal() and end.isdecimal() and len(end) < 16 and int(start) < int(end)):
-            return f"start {start!r} and end {end!r} must be whole numbers, the start below the end"
+            return f"the FASTA has no contig {name[:60]!r}. {near_names(name, self._lengths)}"
+        if not (is_whole(start) and is_whole(end) and int(start) < int(end)):
+            return f"start {start[:30]!r} and end {end[:30]!r} must be whole numbers, the start below the end"
         if int(end) > self._lengths[contig]:
             return f"end {end} lies past the end of {contig}, {self._lengths[contig]:,} bp"
         strand = row.fields.get(STRAND) or "+"
         if strand not in ("+", "-", "."):
-            return f"strand {strand!r} must be +, - or ."
+            return f"strand {strand[:30]!r} must be +, - or ."
         first = (int(start) + int(end)) // 2 - self.window_bp // 2
         inner = self._genome[contig][max(first, 0) : first + self.window_bp]
         offset = max(-first, 0)
@@ -228,7 +231,9 @@ def _splits(
             if row.fields[SPLIT] in SPLITS:
                 splits[index] = SPLITS.index(row.fields[SPLIT])
             else:
-                faults.append(f"line {row.number}: split {row.fields[SPLIT]!r} must be {', '.join(SPLITS)}")
+                faults.append(
+                    f"line {row.number}: split {row.fields[SPLIT][:30]!r} must be {', '.join(SPLITS)}"
+                )
         return splits
     if not isinstance(reader, _PlaceReader):
         if given:
@@ -254,6 +259,9 @@ def _labels(
     if kind is TaskKind.MULTICLASS:
         texts = [row.fields[targets[0]] for row in rows]
         names = sorted(set(texts))
+        if len(texts) * len(names) > MAX_CLASS_LABELS:
+            faults.append(f"{len(names):,} classes in {len(texts):,} rows; are they names of classes?")
+            return names, np.zeros((len(texts), 0), dtype=np.uint8)
         number = {name: index for index, name in enumerate(names)}
         return names, np.eye(len(names), dtype=np.uint8)[[number[text] for text in texts]]
     labels = np.full((len(rows), len(targets)), np.nan, dtype=np.float32)
@@ -265,10 +273,10 @@ def _labels(
             try:
                 labels[index, column] = float(text)
             except ValueError:
-                faults.append(f"line {row.number}: {name} is {text!r}, a number was expected")
+                faults.append(f"line {row.number}: {name} is {text[:60]!r}, a number was expected")
                 continue
             if kind is TaskKind.MULTILABEL and text not in ("0", "1"):
-                faults.append(f"line {row.number}: {name} is {text!r}, 0 or 1 was expected")
+                faults.append(f"line {row.number}: {name} is {text[:60]!r}, 0 or 1 was expected")
     if kind is TaskKind.MULTILABEL:
         return list(targets), np.nan_to_num(labels).astype(np.uint8)
     return list(targets), labels

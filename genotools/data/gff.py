@@ -27,7 +27,12 @@ def as_bed(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
         fields = line.split("\t")
         if line.startswith("#") or not line.strip():
             continue
-        if len(fields) < N_COLUMNS - 1 or not fields[3].isdecimal() or fields[3] == "0":
+        if (
+            len(fields) < N_COLUMNS - 1
+            or not fields[3].isdecimal()
+            or len(fields[3]) > 15
+            or fields[3] == "0"
+        ):
             yield number, line
             continue
         yield number, "\t".join([fields[0], str(int(fields[3]) - 1), fields[4], fields[2]])

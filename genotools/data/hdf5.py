@@ -1,27 +1,127 @@
 """What an HDF5 file from a stranger may not do: reach into other files, or claim more numbers than it holds.
 
-HDF5 follows external links, external storage and virtual datasets to any file the reader may open, and gives zeros
-for what was never written. Neither is needed in a file that is one whole.
+HDF5 follows soft and external links, external storage and virtual datasets to any file the reader may open, and gives
+zeros for what was never written. Neither is needed in a file that is one whole.
 """
 
+import math
+import mmap
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import h5py
 
-__all__ = ["MAX_CHUNK_BYTES", "foreign_parts", "open_hdf5"]
+from genotools.errors import DataError
+
+__all__ = [
+    "HDF5_ERRORS",
+    "MAX_CHUNK_BYTES",
+    "MAX_RATIO",
+    "foreign_parts",
+    "odd_attributes",
+    "open_hdf5",
+    "plain_attributes",
+    "texts_of",
+]
+
+HDF5_ERRORS: tuple[type[Exception], ...] = (
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What h5py raises of damaged files; our DataError is a ValueError and has to be let through first."""
 
 MAX_CHUNK_BYTES = 1 << 30
 """Largest chunk that is decompressed at once."""
 
+MAX_RATIO = 500
+"""How often the size of its file a compressed dataset may have: one-hot windows of doubles come to some twenty."""
+
+FREE_BYTES = 1 << 26
+"""So much may any dataset have."""
+
+MAX_TEXT_BYTES = 1 << 28
+"""What all texts of a dataset may have together; several of them may share their bytes in the file."""
+
+
+PLAIN_KINDS = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING, h5py.h5t.ENUM)
+"""Of attributes: numbers, texts, and truth values, which are an enumeration."""
+
+HEAP_MAGIC = b"GCOL\x01"
+SCANNED_BYTES = 1 << 26
+"""Of a file, from its beginning, in which heaps are looked at."""
+MAX_HEAP_OBJECTS = SCANNED_BYTES // 16
+
 
 def open_hdf5(path: Path | str, mode: Literal["r", "r+", "w"] = "r") -> h5py.File:
-    """Open a file without HDF5's lock.
+    """Open a file without HDF5's lock, and read one only where HDF5 comes to the end of its heaps.
 
     What is read here was renamed into its place whole, and what is written has no name that others know: nobody needs
     the lock, and on file systems that refuse it (NFS, Lustre) no file would open.
+
+    Texts of any length lie in heaps, object after object. HDF5 2.0 steps from one to the next by their sizes, and
+    stays for ever at a free one of no size: the commonest thing that a damaged byte does to a store.
+
+    Raises
+    ------
+    DataError
+        If there is such a heap within the first 64 MB.
+    OSError
+        If the file cannot be read or is not HDF5.
     """
+    if mode != "w":
+        _check_heaps(Path(path))
     return h5py.File(path, mode, locking=False)
+
+
+def _check_heaps(path: Path) -> None:
+    with path.open("rb") as file:
+        size = min(os.fstat(file.fileno()).st_size, SCANNED_BYTES)
+        if size:
+            with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
+                if not _heaps_end(data):
+                    raise DataError(f"{path}: the HDF5 file is damaged (a heap of texts without end).")
+
+
+def _heaps_end(data: mmap.mmap) -> bool:
+    """Return whether every heap in ``data`` ends; reference: HDF5 File Format Specification, III.E."""
+    n_left, place = MAX_HEAP_OBJECTS, data.find(HEAP_MAGIC)
+    while place >= 0:
+        end = min(place + int.from_bytes(data[place + 8 : place + 12], "little"), len(data))
+        here = place + 16
+        while here + 16 <= end:
+            index = int.from_bytes(data[here : here + 2], "little")
+            n_bytes = int.from_bytes(data[here + 8 : here + 12], "little")
+            n_left -= 1
+            if n_left < 0 or (index == 0 and n_bytes < 16):  # a free one counts its own head
+                return False
+            here += n_bytes if index == 0 else 16 + -(-n_bytes // 8) * 8
+        place = data.find(HEAP_MAGIC, place + 1)
+    return True
+
+
+def odd_attributes(file: h5py.File) -> list[str]:
+    """Return the names of attributes that are no numbers or texts; a damaged one may end the program when read."""
+    kinds = {name: file.attrs.get_id(name).get_type().get_class() for name in file.attrs}
+    return [_text_of(name) for name, kind in kinds.items() if kind not in PLAIN_KINDS]
+
+
+def plain_attributes(file: h5py.File) -> dict[str, Any]:
+    """Return the attributes that are numbers or texts."""
+    odd = set(odd_attributes(file))
+    return {_text_of(name): file.attrs[name] for name in file.attrs if _text_of(name) not in odd}
+
+
+def _text_of(name: str | bytes) -> str:
+    """Return the name of an attribute, which is bytes where it is no text."""
+    return name.decode("utf-8", errors="replace") if isinstance(name, bytes) else name
 
 
 def foreign_parts(file: h5py.File, *, may_be_sparse: bool = False) -> list[str]:
@@ -34,6 +134,7 @@ def foreign_parts(file: h5py.File, *, may_be_sparse: bool = False) -> list[str]:
     may_be_sparse
         Whether parts of a dataset may be missing, as chunks of a file of MATLAB that are zero.
     """
+    most = max(FREE_BYTES, MAX_RATIO * _size_of(file))
     faults = []
     for name in file:
         link = file.get(name, getlink=True)
@@ -41,25 +142,45 @@ def foreign_parts(file: h5py.File, *, may_be_sparse: bool = False) -> list[str]:
             faults.append(
                 f"{name!r} is a link to the file {link.filename!r}; copy what it needs into this one"
             )
-            continue
-        item = file.get(name)
-        if not isinstance(item, h5py.Dataset):
-            continue
-        if item.external or item.is_virtual:
-            faults.append(f"{name!r} lies in other files; copy what it needs into this one")
-        elif item.chunks is not None:
-            n_bytes = item.dtype.itemsize
-            for extent in item.chunks:
-                n_bytes *= extent
-            if n_bytes > MAX_CHUNK_BYTES:
-                faults.append(
-                    f"{name!r} has chunks of {n_bytes:,} bytes, at most {MAX_CHUNK_BYTES:,} are read"
-                )
-        elif not may_be_sparse and item.size and not _is_written(item):
-            faults.append(f"{name!r} has shape {item.shape}, but its numbers are not in the file")
+        elif not isinstance(link, h5py.HardLink):  # a soft link may lead to one that leaves the file
+            faults.append(f"{name!r} is a link to another place; copy what it needs there")
+        elif isinstance(item := file.get(name), h5py.Dataset):
+            faults += [f"{name!r} {fault}" for fault in _faults_of(item, most, may_be_sparse)]
     return faults
 
 
-def _is_written(dataset: h5py.Dataset) -> bool:
-    """Return whether a contiguous or compact dataset has all its bytes; scalars may lie in the header."""
-    return bool(dataset.shape == () or dataset.id.get_storage_size() >= dataset.nbytes)
+def _faults_of(item: h5py.Dataset, most: int, may_be_sparse: bool) -> Iterator[str]:
+    n_bytes = 0 if item.shape is None else math.prod(map(int, item.shape)) * item.dtype.itemsize
+    if item.external or item.is_virtual:
+        yield "lies in other files; copy what it needs into this one"
+    elif item.chunks is not None:
+        chunk_bytes = math.prod(map(int, item.chunks)) * item.dtype.itemsize
+        if chunk_bytes > MAX_CHUNK_BYTES:
+            yield f"has chunks of {chunk_bytes:,} bytes, at most {MAX_CHUNK_BYTES:,} are read"
+        if n_bytes > most:
+            yield f"has {n_bytes:,} bytes, more than {MAX_RATIO} times what the file has"
+    # Scalars may lie in the header.
+    elif not may_be_sparse and item.shape != () and item.id.get_storage_size() < n_bytes:
+        yield f"has shape {item.shape}, but its numbers are not in the file"
+    elif may_be_sparse and n_bytes > most:
+        yield f"has {n_bytes:,} bytes, more than {MAX_RATIO} times what the file has"
+
+
+def _size_of(file: h5py.File) -> int:
+    return Path(file.filename).stat().st_size
+
+
+def texts_of(dataset: h5py.Dataset) -> tuple[str, ...]:
+    """Return a row of texts; raises DataError where they have more than 256 MB together."""
+    n_bytes, found = 0, list[str]()
+    # Texts of any length lie elsewhere in the file, and the same bytes may be meant any number of times.
+    step = max(1, FREE_BYTES // max(1, _size_of(dataset.file)))
+    for first in range(0, len(dataset), step):
+        texts = [str(text) for text in dataset.asstr()[first : first + step]]
+        n_bytes += sum(map(len, texts))
+        if n_bytes > MAX_TEXT_BYTES:
+            raise DataError(
+                f"{dataset.file.filename}: {dataset.name[1:]} hold more than {MAX_TEXT_BYTES:,} bytes."
+            )
+        found += texts
+    return tuple(found)

@@ -1,6 +1,10 @@
 """What a file is: store, FASTA, BED, DeepSEA's MATLAB, other HDF5, or numpy archive, by content and not by name."""
 
+import io
+import lzma
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -13,7 +17,7 @@ from genotools.data._layout import SPLITS, is_store
 from genotools.data.bed import read_bed, read_text
 from genotools.data.encoding import decode
 from genotools.data.from_deepsea import channel_order_of, is_doubled
-from genotools.data.hdf5 import open_hdf5
+from genotools.data.hdf5 import HDF5_ERRORS, odd_attributes, open_hdf5, plain_attributes
 from genotools.data.mat import open_mat
 from genotools.data.mat5 import is_mat5, scan
 from genotools.data.signal import bigwig_contents, is_bigwig
@@ -27,6 +31,23 @@ Kind = Literal["store", "mat", "hdf5", "npz", "npy", "fasta", "2bit", "bed", "bi
 _N_PREVIEW = 5
 _PREVIEW_BP = 60
 _N_SAMPLED = 1000
+
+MAX_HEAD_BYTES = 20_000
+"""Of an array in a numpy archive; numpy itself reads heads of 10,000 characters at most."""
+
+NUMPY_ERRORS = (
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+)
+"""What numpy raises of damaged files, whose heads are Python literals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +95,9 @@ def inspect_file(path: Path | str) -> FileReport:
     if h5py.is_hdf5(path):
         try:
             return _hdf5(path)
-        except OSError as error:
+        except DataError:
+            raise
+        except HDF5_ERRORS as error:
             raise DataError(f"{path}: the HDF5 file is damaged or cut off ({error}).") from error
     if is_mat5(path):
         return _mat(path) or _mat_arrays(path)
@@ -168,23 +191,31 @@ def _other_hdf5(path: Path, file: h5py.File) -> FileReport:
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
             layout = "contiguous" if item.chunks is None else f"chunks {item.chunks} {item.compression or ''}"
-            parts.append((name, str(item.shape), str(item.dtype), layout.strip()))
+            parts.append((_shown(name), str(item.shape), str(item.dtype), layout.strip()))
 
     file.visititems(visit)
     return FileReport(
         path=path,
         kind="hdf5",
         title=f"HDF5 file with {len(parts)} datasets, not a sequence store",
-        facts={name: str(value)[:200] for name, value in file.attrs.items()},
+        facts={
+            **{name: str(value)[:200] for name, value in plain_attributes(file).items()},
+            **dict.fromkeys(odd_attributes(file), "neither a number nor a text"),
+        },
         columns=("dataset", "shape", "dtype", "layout"),
         parts=tuple(parts),
     )
 
 
+def _shown(name: str | bytes) -> str:
+    """Return a name in an HDF5 file, which is bytes where it is no text."""
+    return name.decode("utf-8", errors="replace") if isinstance(name, bytes) else name
+
+
 def _npy(path: Path) -> FileReport:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError) as error:
+    except NUMPY_ERRORS as error:
         raise DataError(f"{path}: the numpy file is damaged or holds Python objects ({error}).") from error
     return FileReport(
         path=path,
@@ -197,7 +228,7 @@ def _npy(path: Path) -> FileReport:
 def _npz(path: Path) -> FileReport:
     try:
         parts = tuple(_npz_parts(path))
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (*NUMPY_ERRORS, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError) as error:
         raise DataError(f"{path}: the zip file is damaged or no numpy archive ({error}).") from error
     if not parts:
         raise DataError(f"{path}: a zip file without numpy arrays.")
@@ -218,11 +249,11 @@ def _npz_parts(path: Path) -> list[tuple[str | int, ...]]:
             if not name.endswith(".npy"):
                 continue
             with archive.open(name) as member:
-                version = np.lib.format.read_magic(member)
-                if version == (1, 0):
-                    shape, _, dtype = np.lib.format.read_array_header_1_0(member)
-                else:
-                    shape, _, dtype = np.lib.format.read_array_header_2_0(member)
+                head = io.BytesIO(member.read(MAX_HEAD_BYTES))
+            if np.lib.format.read_magic(head) == (1, 0):
+                shape, _, dtype = np.lib.format.read_array_header_1_0(head)
+            else:
+                shape, _, dtype = np.lib.format.read_array_header_2_0(head)
             parts.append((name.removesuffix(".npy"), str(shape), str(dtype)))
     return parts
 

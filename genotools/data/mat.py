@@ -11,6 +11,7 @@ A one-hot may hold any numbers that are 0 or 1; an all-zero column is an unknown
 Reference: Zhou and Troyanskaya (2015), supplementary readme.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genotools.data.encoding import UNKNOWN
-from genotools.data.hdf5 import foreign_parts, open_hdf5
+from genotools.data.hdf5 import HDF5_ERRORS, MAX_CHUNK_BYTES, foreign_parts, open_hdf5
 from genotools.data.mat5 import Mat5Array, columns, is_mat5, scan
 from genotools.errors import DataError
 
@@ -99,6 +100,8 @@ def _find(path: Path, shapes: dict[str, tuple[int, ...]], *, channel_axis: int, 
     x, y = shapes[windows[0]], shapes[labels[0]]
     if x[channel_axis] != N_BASES:
         raise DataError(f"{path}: {windows[0]} {x}: axis {channel_axis} should have the 4 bases.")
+    if min(*x, *y) < 1:
+        raise DataError(f"{path}: {windows[0]} {x} and {labels[0]} {y}: one of them is empty.")
     if x[row_axis] != y[row_axis]:
         raise DataError(f"{path}: {windows[0]} {x} and {labels[0]} {y} have different numbers of rows.")
     return _Found(windows[0], labels[0])
@@ -121,7 +124,9 @@ class _Mat73:
                 for name, item in self._file.items()
                 if isinstance(item, h5py.Dataset) and item.shape is not None and item.dtype.kind in "buif"
             }
-        except (OSError, RuntimeError, KeyError, TypeError, UnicodeDecodeError) as error:
+        except DataError:
+            raise
+        except HDF5_ERRORS as error:
             raise DataError(f"{path}: the HDF5 file is damaged or cut off ({error}).") from error
         found = _find(path, shapes, channel_axis=1, row_axis=-1)
         self._x, self._y = self._file[found.windows], self._file[found.labels]
@@ -150,14 +155,19 @@ class _Mat73:
     def _blocks(
         self, dataset: h5py.Dataset, start: int, stop: int
     ) -> Iterator[tuple[int, NDArray[np.generic]]]:
-        row_bytes = int(np.prod(dataset.shape[:-1])) * dataset.dtype.itemsize
+        row_bytes = math.prod(map(int, dataset.shape[:-1])) * dataset.dtype.itemsize
         size = max(1, BLOCK_BYTES // row_bytes)
         if dataset.chunks is not None:  # a chunk is decompressed once, if it can be
             size = max(size // dataset.chunks[-1], 1) * dataset.chunks[-1]
+        if size * row_bytes > MAX_CHUNK_BYTES:
+            raise DataError(
+                f"{self.path}: {dataset.name[1:]}: {size:,} rows are packed together, {size * row_bytes:,} bytes; at "
+                f"most {MAX_CHUNK_BYTES:,} are read at once."
+            )
         for first in range(start, stop, size):
             try:
                 yield first, dataset[..., first : min(first + size, stop)]
-            except OSError as error:
+            except HDF5_ERRORS as error:
                 raise DataError(f"{self.path}: damaged or cut off near row {first} ({error}).") from error
 
     def close(self) -> None:

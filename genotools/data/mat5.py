@@ -6,6 +6,7 @@ lies column after column, its first axis fastest, so that it can be walked along
 Reference: MAT-File Format, The MathWorks, version 5.
 """
 
+import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,6 +40,12 @@ NUMERIC_CLASSES = range(6, 16)
 """Classes of full numeric arrays: double, single, and the integers; not text, cells, structures or sparse ones."""
 
 COMPLEX_FLAG = 0x0800
+
+MAX_HEAD_BYTES = 1 << 16
+"""Of flags, shape and name of an array, each."""
+
+MAX_DEFLATION = 1032
+"""How much zlib can make of a byte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +116,7 @@ def columns(path: Path | str, array: Mat5Array) -> Iterator[NDArray[np.generic]]
         for _ in range(3):  # flags, shape, name
             _content(reader, order, path)
         _tag(reader, order, path)
-        n_columns = int(np.prod(array.shape[1:], dtype=np.int64))
+        n_columns = math.prod(array.shape[1:])
         n_bytes = array.shape[0] * array.dtype.itemsize
         for _ in range(n_columns):
             yield np.frombuffer(_exactly(reader, n_bytes, path), dtype=array.dtype)
@@ -173,13 +180,22 @@ def _described(file: BinaryIO, tag: _Tag, order: str, offset: int, path: Path) -
         reader = _Inflated(file, tag.n_bytes, path)
         if _tag(reader, order, path).type != MATRIX:
             return None
-    flags = np.frombuffer(_content(reader, order, path), dtype=f"{order}u4")
-    if int(flags[0]) & 0xFF not in NUMERIC_CLASSES or int(flags[0]) & COMPLEX_FLAG:
+    flags = _words(reader, order, path)
+    if not flags or flags[0] & 0xFF not in NUMERIC_CLASSES or flags[0] & COMPLEX_FLAG:
         return None
-    shape = tuple(int(n) for n in np.frombuffer(_content(reader, order, path), dtype=f"{order}i4"))
+    shape = _words(reader, order, path)
     name = _content(reader, order, path).decode("ascii", errors="replace")
     dtype = _number_type(_tag(reader, order, path), order, path)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if n_bytes > tag.n_bytes * (MAX_DEFLATION if tag.type == COMPRESSED else 1):
+        raise DataError(f"{path}: array {name[:60]!r} {shape}: {n_bytes:,} bytes are not in the file.")
     return Mat5Array(name=name, shape=shape, dtype=dtype, offset=offset)
+
+
+def _words(reader: _Reader, order: str, path: Path) -> tuple[int, ...]:
+    """Return the content of the next element as whole numbers."""
+    content = _content(reader, order, path)
+    return tuple(int(n) for n in np.frombuffer(content[: len(content) // 4 * 4], dtype=f"{order}u4"))
 
 
 def _number_type(tag: _Tag, order: str, path: Path) -> np.dtype[np.generic]:
@@ -195,6 +211,8 @@ def _content(reader: _Reader, order: str, path: Path) -> bytes:
     tag = _tag(reader, order, path)
     if tag.small is not None:
         return tag.small[: tag.n_bytes]
+    if tag.n_bytes > MAX_HEAD_BYTES:
+        raise DataError(f"{path}: damaged: the head of an array would have {tag.n_bytes:,} bytes.")
     content = _exactly(reader, tag.n_bytes, path)
     _exactly(reader, -tag.n_bytes % 8, path)
     return content

@@ -1,22 +1,22 @@
 """Signals along a genome, from bigWig, bedGraph or a column of BED: their values over bins, and where they are high.
 
-bigWig is read by pyBigWig (the extra ``io``), a stretch at a time. Text is read whole.
+bigWig is read a stretch at a time, text whole.
 """
 
+from array import array
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.data.bed import read_text
+from genotools.data.bed import is_whole, read_text
+from genotools.data.bigwig import BigWig, is_bigwig
 from genotools.data.bins import overlap_by_bin
 from genotools.data.contig_names import ContigNames
 from genotools.data.fasta import near_names
-from genotools.errors import DataError
-from genotools.extras import require
+from genotools.errors import MAX_FAULTS, DataError
 
 __all__ = [
     "STATISTICS",
@@ -38,8 +38,6 @@ STRETCH_BP = 1 << 20
 VALUE_COLUMN = 4
 """Of bedGraph, counted from 1."""
 
-_MAGIC = (b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26")
-
 
 class Signal(Protocol):
     """A number for some bases of a genome."""
@@ -49,15 +47,6 @@ class Signal(Protocol):
     ) -> NDArray[np.float64]:
         """Return the statistic of each of a contig's first bins over the bases with a number; NaN without any."""
         ...
-
-
-def is_bigwig(path: Path) -> bool:
-    """Return whether a file begins as bigWig does; raises DataError where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(4) in _MAGIC
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}.") from error
 
 
 def open_signal(
@@ -81,8 +70,6 @@ def open_signal(
     ------
     DataError
         If the file is missing or faulty, every line that is being named; or it has none of the contigs.
-    MissingExtraError
-        If it is a bigWig and pyBigWig is not installed.
     """
     if is_bigwig(path):
         return _BigWig(path, contigs, aliases)
@@ -94,8 +81,8 @@ class _BigWig:
 
     def __init__(self, path: Path, contigs: Mapping[str, int], aliases: ContigNames | None) -> None:
         self.path = path
-        with closing(_opened(path)) as file:
-            lengths = dict(file.chroms())
+        with BigWig(path) as file:
+            lengths = dict(file.contigs)
         self._name_of = {
             ours: theirs for theirs in lengths if (ours := _ours(theirs, contigs, aliases)) is not None
         }
@@ -124,23 +111,9 @@ class _BigWig:
         name = self._name_of.get(contig)
         if name is None:
             return
-        with closing(_opened(self.path)) as file:
+        with BigWig(self.path) as file:
             for first in range(0, end, size):
-                try:
-                    yield first, file.values(name, first, min(first + size, end), numpy=True)
-                except RuntimeError as error:
-                    raise DataError(f"{self.path}: damaged at {name}:{first:,} ({error}).") from error
-
-
-def _opened(path: Path) -> Any:
-    pybigwig = require("pyBigWig", extra="io")
-    try:
-        file = pybigwig.open(str(path))
-    except RuntimeError as error:
-        raise DataError(f"{path}: the bigWig file is damaged or cut off ({error}).") from error
-    if not file.isBigWig():
-        raise DataError(f"{path}: a bigBed file, a bigWig was expected.")
-    return file
+                yield first, file.values(name, first, min(first + size, end))
 
 
 class _Intervals:
@@ -149,9 +122,9 @@ class _Intervals:
     def __init__(
         self, path: Path, contigs: Mapping[str, int], aliases: ContigNames | None, column: int
     ) -> None:
-        self._spans: dict[str, list[tuple[int, int]]] = {}
-        self._values: dict[str, list[float]] = {}
-        faults = []
+        self._spans: dict[str, array[int]] = {}
+        self._values: dict[str, array[float]] = {}
+        faults: list[str] = []
         for number, line in read_text(path):
             if not line.strip() or line.startswith(("#", "track", "browser")):
                 continue
@@ -159,6 +132,8 @@ class _Intervals:
             fault = self._take(fields, contigs, aliases, column)
             if fault:
                 faults.append(f"line {number}: {fault}")
+            if len(faults) >= MAX_FAULTS:
+                break
         if faults:
             raise DataError.from_faults(path, faults)
         if not self._spans:
@@ -171,11 +146,11 @@ class _Intervals:
         if len(fields) < max(3, column):
             return f"{len(fields)} columns, at least {max(3, column)} are needed"
         name, start, end, text = *fields[:3], fields[column - 1]
-        if not (start.isdecimal() and end.isdecimal() and len(end) < 16 and int(start) < int(end)):
-            return f"start {start!r} and end {end!r} must be whole numbers, the start below the end"
+        if not (is_whole(start) and is_whole(end) and int(start) < int(end)):
+            return f"start {start[:30]!r} and end {end[:30]!r} must be whole numbers, the start below the end"
         contig = _ours(name, contigs, aliases)
         if contig is None:
-            return f"the FASTA has no contig {name!r}. {near_names(name, contigs)}"
+            return f"the FASTA has no contig {name[:60]!r}. {near_names(name, contigs)}"
         if int(end) > contigs[contig]:
             return f"end {end} lies past the end of {contig}, {contigs[contig]:,} bp"
         if text in (".", "NA", "NaN", "nan", ""):
@@ -183,11 +158,11 @@ class _Intervals:
         try:
             value = float(text)
         except ValueError:
-            return f"column {column} is {text!r}, a number was expected"
+            return f"column {column} is {text[:60]!r}, a number was expected"
         if not np.isfinite(value):
-            return f"column {column} is {text!r}, a finite number was expected"
-        self._spans.setdefault(contig, []).append((int(start), int(end)))
-        self._values.setdefault(contig, []).append(value)
+            return f"column {column} is {text[:60]!r}, a finite number was expected"
+        self._spans.setdefault(contig, array("q")).extend((int(start), int(end)))
+        self._values.setdefault(contig, array("d")).append(value)
         return None
 
     def over_bins(
@@ -196,7 +171,7 @@ class _Intervals:
         found = np.full(n_bins, np.nan)
         if contig not in self._spans:
             return found
-        spans = np.array(self._spans[contig], dtype=np.int64)
+        spans = np.array(self._spans[contig], dtype=np.int64).reshape(-1, 2)
         bins, overlap, owner = _owned(spans, bin_bp)
         values = np.array(self._values[contig])[owner]
         inside = bins < n_bins
@@ -222,11 +197,9 @@ def bigwig_contents(path: Path) -> tuple[dict[str, int], int]:
     ------
     DataError
         If the file is damaged.
-    MissingExtraError
-        If pyBigWig is not installed.
     """
-    with closing(_opened(path)) as file:
-        return dict(file.chroms()), int(file.header()["nBasesCovered"])
+    with BigWig(path) as file:
+        return dict(file.contigs), file.n_covered
 
 
 def regions_above(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genotools.data.bed import read_text
-from genotools.errors import DataError
+from genotools.errors import MAX_FAULTS, DataError
 
 __all__ = ["Table", "TableRow", "read_table"]
 
@@ -59,7 +59,7 @@ def read_table(
         raise DataError(f"{path}: the file is empty, a table with a header was expected.")
     first, header = lines[0][0], [name.strip() for name in lines[0][1].lstrip("#").split("\t")]
     faults = [
-        f"line {first}: unknown column {column!r}; there are {', '.join(known)}"
+        f"line {first}: unknown column {column[:60]!r}; there are {', '.join(known)}"
         for column in header
         if known is not None and column not in known
     ]
@@ -77,7 +77,9 @@ def read_table(
             what = f"{', '.join(empty)} must be filled in" if empty else f"{len(cells)} cells"
             faults.append(f"line {number}: {what}; the header has {len(header)} columns")
         elif unique is not None and fields[unique] in seen:
-            faults.append(f"line {number}: {unique} {fields[unique]!r} appears twice")
+            faults.append(f"line {number}: {unique} {fields[unique][:60]!r} appears twice")
+        if len(faults) >= MAX_FAULTS:
+            break
         seen.add(fields.get(unique or "", ""))
         rows.append(TableRow(number, fields))
     if not rows:

@@ -1,28 +1,36 @@
-"""Reference sequences from UCSC's 2bit files, through py2bit (the extra ``io``)."""
+"""Reference sequences from UCSC's 2bit files: four bases a byte, and blocks of unknown ones apart.
+
+Read without the C library for it, which a damaged file takes down together with the whole program.
+Reference: https://genome.ucsc.edu/FAQ/FAQformat.html#format7
+"""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.data.encoding import UNKNOWN, encode
+from genotools.data.encoding import BASES, UNKNOWN
 from genotools.data.fasta import Fasta, near_names
 from genotools.errors import DataError
-from genotools.extras import require
 
 __all__ = ["TwoBit", "is_two_bit", "open_sequences"]
 
-_MAGIC = (b"\x43\x27\x41\x1a", b"\x1a\x41\x27\x43")
+_ORDERS = {b"\x43\x27\x41\x1a": "<", b"\x1a\x41\x27\x43": ">"}
+"""Byte order by the first four bytes."""
+
+# The bases of a byte, the first in its highest bits; 0 to 3 stand for T, C, A, G.
+_CODE_OF_BITS = np.array([BASES.index(base) for base in "TCAG"], dtype=np.uint8)
+_CODES_OF_BYTE = _CODE_OF_BITS[np.stack([np.arange(256) >> shift & 3 for shift in (6, 4, 2, 0)], axis=1)]
 
 
 def is_two_bit(path: Path) -> bool:
     """Return whether a file begins as 2bit does; False where it cannot be read."""
     try:
         with path.open("rb") as file:
-            return file.read(4) in _MAGIC
+            return file.read(4) in _ORDERS
     except OSError:
         return False
 
@@ -30,6 +38,14 @@ def is_two_bit(path: Path) -> bool:
 def open_sequences(path: Path | str) -> "Fasta | TwoBit":
     """Open FASTA or 2bit, whichever it is; raises as the two do."""
     return TwoBit(path) if is_two_bit(Path(path)) else Fasta(path)
+
+
+class _Record(NamedTuple):
+    """Where the bases of a contig begin, and its unknown ones: starts and ends, ascending."""
+
+    offset: int
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
 
 
 class TwoBit:
@@ -41,34 +57,37 @@ class TwoBit:
     ------
     DataError
         If the file is damaged.
-    MissingExtraError
-        If py2bit is not installed.
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        py2bit = require("py2bit", extra="io")
         try:
-            self._file: Any = py2bit.open(str(path))
-            lengths = dict(self._file.chroms())
-        except RuntimeError as error:
-            raise DataError(f"{path}: the 2bit file is damaged or cut off ({error}).") from error
+            self._file = self.path.open("rb")
+            self._size = self.path.stat().st_size
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror or error}.") from error
+        try:
+            self._order = _ORDERS.get(self._bytes(0, 4), "<")
+            self._offsets = self._index()
+            lengths = {name: self._words(offset, 1)[0] for name, offset in self._offsets.items()}
+            if sum(lengths.values()) > 4 * self._size:
+                raise self._damage("it would hold more bases than fit into it")
+        except DataError:
+            self.close()
+            raise
+        self._records: dict[str, _Record] = {}
         self.contigs: Mapping[str, int] = MappingProxyType(lengths)
 
     def codes(self, contig: str, start: int, end: int) -> NDArray[np.uint8]:
         """Return base codes as :meth:`genotools.data.fasta.Fasta.codes` does."""
         if contig not in self.contigs:
-            raise DataError(f"{self.path}: no contig {contig!r}. {near_names(contig, self.contigs)}")
+            raise DataError(f"{self.path}: no contig {contig[:60]!r}. {near_names(contig, self.contigs)}")
         if end < start:
             raise ValueError(f"{contig}:{start}-{end}: the end lies before the start.")
         result = np.full(end - start, UNKNOWN, dtype=np.uint8)
         first, last = max(start, 0), min(end, self.contigs[contig])
         if first < last:
-            try:
-                text = self._file.sequence(contig, first, last)
-            except RuntimeError as error:
-                raise DataError(f"{self.path}: damaged at {contig}:{first}-{last} ({error}).") from error
-            result[first - start : last - start] = encode(text)
+            result[first - start : last - start] = self._inside(contig, first, last)
         return result
 
     def genome(self, contigs: Iterable[str] | None = None) -> dict[str, NDArray[np.uint8]]:
@@ -78,9 +97,7 @@ class TwoBit:
 
     def close(self) -> None:
         """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -89,3 +106,59 @@ class TwoBit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _index(self) -> dict[str, int]:
+        """Return where the record of each contig begins."""
+        version, n_contigs, _ = self._words(4, 3)
+        if version > 1:
+            raise self._damage(f"version {version}, 0 and 1 are read")
+        width, place = 4 + 4 * version, 16  # version 1 has offsets of 8 bytes
+        found: dict[str, int] = {}
+        for _ in range(n_contigs):
+            n_letters = self._bytes(place, 1)[0]
+            name = self._bytes(place + 1, n_letters).decode("utf-8", errors="replace")
+            if name in found:
+                raise self._damage(f"contig {name!r} appears twice")
+            found[name] = int(
+                np.frombuffer(self._bytes(place + 1 + n_letters, width), f"{self._order}u{width}")[0]
+            )
+            place += 1 + n_letters + width
+        return found
+
+    def _inside(self, contig: str, first: int, last: int) -> NDArray[np.uint8]:
+        record = self._records.get(contig) or self._records.setdefault(contig, self._record(contig))
+        begin, end = first // 4, -(-last // 4)
+        packed = np.frombuffer(self._bytes(record.offset + begin, end - begin), dtype=np.uint8)
+        codes = _CODES_OF_BYTE[packed].reshape(-1)[first - 4 * begin : last - 4 * begin]
+        for block in range(
+            int(np.searchsorted(record.ends, first, side="right")), int(np.searchsorted(record.starts, last))
+        ):
+            codes[max(record.starts[block] - first, 0) : max(record.ends[block] - first, 0)] = UNKNOWN
+        return codes
+
+    def _record(self, contig: str) -> _Record:
+        offset, blocks = self._offsets[contig] + 4, list[NDArray[np.int64]]()
+        for _ in range(2):  # the unknown bases, then those in lower case
+            n_blocks = self._words(offset, 1)[0]
+            data = self._bytes(offset + 4, 8 * n_blocks)
+            blocks.append(np.frombuffer(data, f"{self._order}u4").astype(np.int64).reshape(2, n_blocks))
+            offset += 4 + 8 * n_blocks
+        starts, ends = blocks[0][0], blocks[0].sum(axis=0)
+        if (starts[1:] < ends[:-1]).any() or (len(ends) and ends[-1] > self.contigs[contig]):
+            raise self._damage(f"the unknown bases of {contig!r} overlap or leave it")
+        return _Record(offset + 4, starts, ends)
+
+    def _words(self, offset: int, n: int) -> list[int]:
+        return [int(word) for word in np.frombuffer(self._bytes(offset, 4 * n), f"{self._order}u4")]
+
+    def _bytes(self, offset: int, n: int) -> bytes:
+        if offset + n > self._size:
+            raise self._damage(f"byte {offset + n:,} of {self._size:,} is needed")
+        self._file.seek(offset)
+        data = self._file.read(n)
+        if len(data) < n:
+            raise self._damage("it became shorter while it was read")
+        return data
+
+    def _damage(self, what: str) -> DataError:
+        return DataError(f"{self.path}: the 2bit file is damaged or cut off ({what}).")

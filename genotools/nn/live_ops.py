@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, cast, get_args
 
 from genotools.errors import DataError
 from genotools.formats import LIVE_OPS
-from genotools.genotype.cells import ConvCell, RecurrentCell
+from genotools.genotype.cells import MAX_NODES, ConvCell, RecurrentCell
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.primitives import Kind, known_primitives, unknown_primitive_fault
 from genotools.genotype.space import SearchSpace
@@ -293,6 +293,9 @@ def _faults(edges: Sequence[LiveEdge], role: Role) -> Iterator[str]:
     kind: Kind = "activation" if role == "recurrent" else "conv"
     first = 1 if role == "recurrent" else 2
     seen: set[tuple[int, int]] = set()
+    if edges and edges[-1].target - first >= MAX_NODES:  # sorted by target
+        yield f"a cell has at most {MAX_NODES} intermediate nodes."
+        return
     for edge in edges:
         where = f"edge {edge.source} -> {edge.target}"
         if not 0 <= edge.source < edge.target or edge.target < first:

@@ -116,6 +116,8 @@ def read_history(path: Path | str) -> list[EpochRecord]:
         If the file is missing, or a complete line is no record; names the line.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # a device or a pipe need not end
+        raise DataError(f"{path}: not an ordinary file.")
     try:
         text = read_bytes(path, max_bytes=MAX_BYTES).decode("utf-8")
     except UnicodeDecodeError as error:

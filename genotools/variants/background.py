@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import genotools
-from genotools.data.hdf5 import foreign_parts, open_hdf5
+from genotools.data.hdf5 import HDF5_ERRORS, foreign_parts, open_hdf5, plain_attributes, texts_of
 from genotools.data.strands import Strands
 from genotools.errors import DataError
 from genotools.files import check_output, replacing
@@ -25,6 +25,9 @@ __all__ = ["Background", "BackgroundBuilder", "read_background", "write_backgrou
 
 MAX_BYTES = 8_000_000_000
 """Largest array that is read: a million variants of 919 outputs are half of it."""
+
+MAX_RATIO, FREE_BYTES = 20, 1 << 26
+"""Sorted effects shrink to a half or a third; those that shrink far more are read up to 64 MB."""
 
 TEXTS = ("model_digest", "strands", "average", "odds")
 
@@ -123,12 +126,16 @@ def write_background(path: Path | str, background: Background, *, source: str, f
 
 
 def _too_large(file: h5py.File) -> list[str]:
-    """Return a fault for every array that would not fit in memory."""
-    return [
-        f"{name!r} has {file[name].nbytes:,} bytes, at most {MAX_BYTES:,} are read"
-        for name in ("names", "effects", "rms")
-        if file[name].nbytes > MAX_BYTES
-    ]
+    """Return a fault for every array that would not fit in memory, or swells to fill it."""
+    faults = []
+    for name in ("names", "effects", "rms"):
+        n_bytes, n_stored = int(file[name].nbytes), int(file[name].id.get_storage_size())
+        most = min(MAX_BYTES, max(FREE_BYTES, MAX_RATIO * n_stored))
+        if n_bytes > most:
+            faults.append(
+                f"{name!r} has {n_bytes:,} bytes in {n_stored:,} of the file, at most {most:,} are read"
+            )
+    return faults
 
 
 def read_background(path: Path | str) -> Background:
@@ -142,13 +149,15 @@ def read_background(path: Path | str) -> Background:
     path = Path(path)
     try:
         with open_hdf5(path) as file:
-            BACKGROUND.check_attributes(file.attrs, where=path)
+            BACKGROUND.check_attributes(plain_attributes(file), where=path)
             if faults := foreign_parts(file) or _too_large(file):
                 raise DataError.from_faults(path, faults)
-            names = tuple(str(name) for name in file["names"].asstr()[()])
+            names = texts_of(file["names"])
             effects, rms = file["effects"][()], file["rms"][()]
-            how = {key: str(file.attrs[key]) for key in TEXTS}
-    except (OSError, KeyError, RuntimeError, UnicodeDecodeError, TypeError, AttributeError) as error:
+            how = {key: str(plain_attributes(file)[key]) for key in TEXTS}
+    except DataError:
+        raise
+    except HDF5_ERRORS as error:
         if isinstance(error, OSError) and not path.is_file():
             raise DataError(f"{path}: no such file.") from error
         raise DataError(f"{path}: not a readable background ({error}).") from error
@@ -158,9 +167,10 @@ def read_background(path: Path | str) -> Background:
         or len(effects) != n_outputs
         or np.shape(rms) != (n_outputs,)
         or not effects.size
+        or not {effects.dtype.kind, rms.dtype.kind} <= set("fiu")
     ):
-        found = f"{np.shape(effects)} and {np.shape(rms)}"
-        raise DataError(f"{path}: arrays of shape {found} for {n_outputs} outputs; the file is damaged.")
+        found = " and ".join(f"{np.shape(array)} {array.dtype}" for array in (effects, rms))
+        raise DataError(f"{path}: arrays of {found} for {n_outputs} outputs; the file is damaged.")
     effects = effects.astype(np.float32)
     if not (np.isfinite(effects).all() and (np.diff(effects, axis=1) >= 0).all() and np.isfinite(rms).all()):
         raise DataError(f"{path}: effects that are not finite and ascending; the file is damaged.")

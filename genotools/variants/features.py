@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,10 @@ from genotools.errors import DataError
 
 __all__ = ["read_features", "select_features"]
 
-_RANGE = re.compile(r"(\d+)-(\d+)")
+MAX_PART = 1000
+"""Characters of a line in a list of outputs."""
+_RANGE = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
+_INDEX = re.compile(r"[0-9]{1,9}")
 
 
 def select_features(names: Sequence[str], chosen: str | Sequence[int | str] | None) -> list[int]:
@@ -53,7 +57,7 @@ def _matches(names: Sequence[str], part: int | str) -> list[int]:
             return exact
     text = str(part)
     span = _RANGE.fullmatch(text)
-    if span or text.isdecimal():
+    if span or _INDEX.fullmatch(text):
         first, last = map(int, span.groups()) if span else (int(text), int(text))
         if not first <= last < len(names):
             raise DataError(f"{text}: the model's outputs are 0 to {len(names) - 1}.")
@@ -63,13 +67,14 @@ def _matches(names: Sequence[str], part: int | str) -> list[int]:
 
 def _pattern_matches(names: Sequence[str], text: str) -> list[int]:
     try:
-        pattern = re.compile(text)
-    except re.error as error:
-        raise DataError(f"{text!r} is no output's name and no regular expression ({error}).") from error
+        with warnings.catch_warnings(action="ignore"):  # about sets that may mean something else one day
+            pattern = re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise DataError(f"{text[:60]!r} is no output's name and no regular expression ({error}).") from error
     found = [index for index, name in enumerate(names) if text and pattern.search(name)]
     if not found:
         near = difflib.get_close_matches(text, names, n=3, cutoff=0.4) or list(names[:5])
-        raise DataError(f"{text!r} matches no output. Names like it: {', '.join(near)}.")
+        raise DataError(f"{text[:60]!r} matches no output. Names like it: {', '.join(near)}.")
     return found
 
 
@@ -88,6 +93,11 @@ def read_features(text: str | None) -> str | list[str] | None:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a readable list of outputs ({error}).") from error
+    for number, line in enumerate(lines, start=1):
+        if len(line) > MAX_PART:
+            raise DataError(
+                f"{path}: line {number}: {len(line):,} characters, a name or a pattern has at most {MAX_PART:,}."
+            )
     chosen = [line for line in lines if line and not line.startswith("#")]
     if not chosen:
         raise DataError(f"{path}: no output is named in it.")

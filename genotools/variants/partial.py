@@ -34,7 +34,7 @@ class PartialTable:
     def __init__(self, output: Path, suffixes: tuple[str, ...], identity: Mapping[str, object]) -> None:
         base = output.with_name(f"{output.name}.partial")
         self.paths = {suffix: base.with_name(base.name + suffix) for suffix in suffixes}
-        self._base, self._progress = base, base.with_name(f"{base.name}.json")
+        self._base, self.progress_path = base, base.with_name(f"{base.name}.json")
         self._identity = dict(identity)
 
     @contextmanager
@@ -44,7 +44,7 @@ class PartialTable:
             yield
         except Exception as error:
             is_from_disk = isinstance(error, OSError) or isinstance(error.__cause__, OSError)
-            if not (is_from_disk and self._progress.exists()):
+            if not (is_from_disk and self.progress_path.exists()):
                 self._remove()
             raise
         self._remove()
@@ -57,22 +57,24 @@ class PartialTable:
         DataError
             If half of a table lies there and neither ``resume`` nor ``force`` is given, or it is of another run.
         """
-        if self._base.exists() and self._progress.exists() and not (resume or force):
+        if self._base.exists() and self.progress_path.exists() and not (resume or force):
             raise DataError(
                 f"{self._base} is half of a table: go on with --resume, or start anew with --force."
             )
-        if force or not (self._base.exists() and self._progress.exists()):
+        if force or not (self._base.exists() and self.progress_path.exists()):
             self._remove()
             for path in self.paths.values():
                 path.touch()
             return None
-        progress = VARIANTS_PROGRESS.check_object(read_json(self._progress), where=self._progress)
+        progress = VARIANTS_PROGRESS.check_object(read_json(self.progress_path), where=self.progress_path)
         if progress.get("identity") != self._identity:
             raise DataError(
                 f"{self._base} was begun with another model, other variants or options; start anew with --force."
             )
-        lengths = progress["lengths"]
+        lengths = progress.get("lengths")
         for suffix, path in self.paths.items():
+            if not isinstance(lengths, dict) or type(lengths.get(suffix)) is not int or lengths[suffix] < 0:
+                raise DataError(f"{self.progress_path}: lengths: damaged; start anew with --force.")
             if not path.is_file() or path.stat().st_size < lengths[suffix]:
                 raise DataError(f"{path} is shorter than was noted; start anew with --force.")
             os.truncate(path, lengths[suffix])
@@ -85,8 +87,8 @@ class PartialTable:
             flush_to_disk(path)
             lengths[suffix] = path.stat().st_size
         run = {"identity": self._identity, "lengths": lengths}
-        write_json(self._progress, {**VARIANTS_PROGRESS.signed_header, **run, **state})
+        write_json(self.progress_path, {**VARIANTS_PROGRESS.signed_header, **run, **state})
 
     def _remove(self) -> None:
-        for path in (*self.paths.values(), self._progress):
+        for path in (*self.paths.values(), self.progress_path):
             path.unlink(missing_ok=True)

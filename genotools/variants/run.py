@@ -3,11 +3,11 @@
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from genotools.data.labels import column_names
 from genotools.errors import DataError
@@ -23,7 +23,7 @@ from genotools.variants.vcf import Variant, count_variants, read_variants
 from genotools.variants.vcf_output import DEFAULT_TOP, VcfWriter
 from genotools.variants.windows import Genome
 
-__all__ = ["SUFFIXES", "check_variants_output", "score_to_file"]
+__all__ = ["SUFFIXES", "check_variants_output", "restored", "score_to_file"]
 
 SUFFIXES = (".tsv", ".tsv.gz", ".h5", ".parquet", ".vcf", ".vcf.gz")
 SAVE_EVERY_S = 2.0
@@ -111,11 +111,8 @@ def score_to_file(
         table = PartialTable(path, _suffixes(path), _identity(variants, layout, options))
         tally = Tally(max_mismatch=max_mismatch)
         progress = table.begin(resume=resume, force=force)
+        n_done = restored(progress, tally, where=table.progress_path)
         with table.kept_where_stopped():
-            n_done = 0
-            if progress is not None:
-                n_done = int(progress["n_done"])
-                tally.restore(progress["tally"])
             writer = _writer(path, layout, indices, n_done)
             writer.open(table.paths, is_new=progress is None)
             try:
@@ -126,6 +123,24 @@ def score_to_file(
             finally:
                 writer.close()
         return tally.summary()
+
+
+def restored(progress: Mapping[str, Any] | None, tally: Tally, *, where: Path) -> int:
+    """Give the tally the counts of a run that was stopped, if it was, and return how many variants are done.
+
+    Raises
+    ------
+    DataError
+        If the progress is damaged.
+    """
+    if progress is None:
+        return 0
+    try:
+        tally.restore(progress["tally"])
+        n_done = int(progress["n_done"])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise DataError(f"{where}: it is damaged ({error!r}); start anew with --force.") from error
+    return n_done
 
 
 def _is_vcf(path: Path) -> bool:

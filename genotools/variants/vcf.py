@@ -16,16 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from genotools.errors import DataError
+from genotools.data.unpacking import GZIP_MAGIC
+from genotools.errors import MAX_FAULTS, DataError
 from genotools.extras import require
 from genotools.files import limited_lines
 
 __all__ = ["Variant", "count_variants", "parse_record", "read_records", "read_variants"]
 
 COLUMNS = ("CHROM", "POS", "ID", "REF", "ALT")
-_GZIP_MAGIC = b"\x1f\x8b"
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
-_MAX_FAULTS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +134,7 @@ def count_variants(path: Path | str) -> int:
         fault = _fault(fields)
         if fault:
             faults.append(f"line {number}: {fault}")
-            if len(faults) >= _MAX_FAULTS:
+            if len(faults) >= MAX_FAULTS:
                 break
         else:
             n_variants += fields[4].count(",") + 1
@@ -198,7 +197,7 @@ def _open(path: Path | str) -> Iterator[Iterable[str]]:
 
 
 def _is_bcf(file: "io.BufferedReader[Any]") -> bool:
-    if file.peek(2)[:2] != _GZIP_MAGIC:
+    if file.peek(2)[:2] != GZIP_MAGIC:
         return False
     try:
         return gzip.GzipFile(fileobj=file).read(3) == b"BCF"
@@ -216,13 +215,13 @@ def _bcf_lines(path: Path) -> Iterator[str]:
             yield from str(file.header).splitlines(keepends=True)
             for record in file:
                 yield str(record)
-    except ValueError as error:
+    except (ValueError, LookupError, MemoryError, OSError, OverflowError, RuntimeError) as error:
         raise DataError(f"{path}: the BCF file is damaged or cut off ({error}).") from error
 
 
 def _as_text(file: "io.BufferedReader[Any]", name: str) -> io.TextIOWrapper:
     binary: io.BufferedReader[Any] = file  # gzip or not
-    if file.peek(2)[:2] == _GZIP_MAGIC:
+    if file.peek(2)[:2] == GZIP_MAGIC:
         binary = io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=file)))
         if binary.peek(3)[:3] == b"BCF":
             raise DataError(

@@ -62,7 +62,7 @@ def read_training(folder: Path) -> TrainingOutcome:
             seconds=float(document["seconds"]),
             digest=document.get("genotype_digest"),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: not the result of a training ({error!r}). Remove the folder.") from error
 
 

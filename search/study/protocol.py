@@ -46,6 +46,7 @@ MAX_BYTES = 1 << 20
 NAME = r"^[a-z0-9][a-z0-9._-]{0,39}$"
 
 Count = Annotated[StrictInt, Field(ge=1, le=1_000_000_000)]
+Runs = Annotated[StrictInt, Field(ge=1, le=10_000)]
 Whole = Annotated[StrictInt, Field(ge=0, le=1_000_000_000)]
 Rate = Annotated[StrictFloat | StrictInt, Field(ge=0, le=1e6)]
 Text = Annotated[StrictStr, Field(min_length=1, max_length=1000)]
@@ -133,8 +134,8 @@ class Protocol(_Table):
     version: Literal[1]
     title: Text = "Study"
     seed: Annotated[StrictInt, Field(ge=0, lt=2**63)] = 0
-    searches: Count = 4
-    evaluations: Count = 4
+    searches: Runs = 4
+    evaluations: Runs = 4
     metric: Text = "auto"
     reference: Name = "random"
     macro: Text = "paper"
@@ -192,7 +193,7 @@ class Protocol(_Table):
 
 def genotype_name(text: str) -> str:
     """Return the name in the study of a genotype that is given as ``text``: a file's stem, or a zoo name."""
-    stem = Path(text).name.removesuffix(".json").removesuffix(".genotype")
+    stem = Path(text).name.removesuffix(".json").removesuffix(".genotype").lstrip(".")
     return (
         "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in stem.lower())
         or "genotype"

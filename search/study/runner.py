@@ -16,7 +16,7 @@ Whether a task is done is told by its own folder alone, so a study that was kill
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -37,7 +37,7 @@ from genotools.search.study.setup import StudyInputs, check_inputs
 from genotools.search.study.steps import TaskJob, TaskRunner, is_current
 from genotools.search.study.tasks import Phase, Task, plan_tasks
 
-__all__ = ["Ending", "TaskEnd", "check_free", "run_study"]
+__all__ = ["Ending", "TaskEnd", "check_free", "check_same_study", "run_study"]
 
 LOCK = ".lock"
 BUSY = "another process is running this study."
@@ -225,12 +225,7 @@ def _describe(inputs: StudyInputs, digest: str) -> None:
     document = json.loads(json.dumps(document))
     path = inputs.folder / "study.json"
     if path.exists():
-        before = STUDY_FOLDER.check_object(read_json(path), where=path)
-        faults = _differences(
-            {**before, "genotools": document["genotools"]}, document, ""
-        )  # a later one may go on
-        if faults:
-            raise DataError.from_faults(f"{path} (a study is resumed as it was started)", faults)
+        check_same_study(path, document)
     for phase in Phase:
         (inputs.folder / phase).mkdir(exist_ok=True)
     write_json(inputs.folder / "macro.json", inputs.macro.to_document())
@@ -240,6 +235,14 @@ def _describe(inputs: StudyInputs, digest: str) -> None:
     for name, genotype in inputs.genotypes.items():
         genotype.save(inputs.folder / "genotypes" / f"{name}.json", force=True)
     write_json(path, document)
+
+
+def check_same_study(path: Path, document: Mapping[str, object]) -> None:
+    """Raise DataError, naming what differs, where ``study.json`` is damaged or not of the study in ``document``."""
+    before = STUDY_FOLDER.check_object(read_json(path), where=path)
+    signed = {**before, "genotools": document.get("genotools")}  # a later one may go on
+    if faults := _differences(signed, document, ""):
+        raise DataError.from_faults(f"{path} (a study is resumed as it was started)", faults)
 
 
 def _differences(before: object, now: object, key: str) -> list[str]:

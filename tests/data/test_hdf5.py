@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from genotools.data.from_deepsea import from_deepsea
-from genotools.data.hdf5 import foreign_parts
+from genotools.data.hdf5 import foreign_parts, open_hdf5, texts_of
+from genotools.data.inspect import inspect_file
 from genotools.data.store import SequenceStore
 from genotools.data.write import write_store
 from genotools.errors import DataError
@@ -89,14 +90,82 @@ def test_chunks_that_unpack_to_more_than_memory_are_refused(tmp_path: Path) -> N
     with h5py.File(tmp_path / "c.h5", "w") as file:
         file.create_dataset("x", shape=(2**31,), dtype=np.uint8, chunks=(2**31,), compression="gzip")
         assert foreign_parts(file, may_be_sparse=True) == [
-            "'x' has chunks of 2,147,483,648 bytes, at most 1,073,741,824 are read"
+            "'x' has chunks of 2,147,483,648 bytes, at most 1,073,741,824 are read",
+            "'x' has 2,147,483,648 bytes, more than 500 times what the file has",
         ]
+
+
+@pytest.mark.parametrize("may_be_sparse", [False, True])
+def test_what_swells_to_more_than_its_file_is_refused(tmp_path: Path, may_be_sparse: bool) -> None:
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file.create_dataset("sparse", shape=(2**20, 2**10), dtype=np.uint8, chunks=(2**10, 2**10))
+        file.create_dataset("overflowing", shape=(2**33, 2**33), dtype=np.uint8, chunks=(2**10, 2**10))
+        assert [
+            fault.partition(" bytes")[0] for fault in foreign_parts(file, may_be_sparse=may_be_sparse)
+        ] == [
+            f"'overflowing' has {2**66:,}",
+            f"'sparse' has {2**30:,}",
+        ]
+
+
+def test_an_unwritten_dataset_whose_size_overflows_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file.create_dataset("x", shape=(2**32, 2**32), dtype=np.uint8)
+        assert foreign_parts(file) == [
+            "'x' has shape (4294967296, 4294967296), but its numbers are not in the file"
+        ]
+
+
+def test_a_soft_link_is_refused_since_it_may_lead_to_one_that_leaves_the_file(
+    tmp_path: Path, secret: Path
+) -> None:
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        link(file, "group/outside", secret)
+        file["x"] = h5py.SoftLink("/group/outside")
+        assert np.array_equal(file["x"][()], SECRET)
+        assert foreign_parts(file) == ["'x' is a link to another place; copy what it needs there"]
+
+
+def test_a_heap_in_which_hdf5_goes_on_for_ever_is_refused(tmp_path: Path) -> None:
+    """Its free object has no size: h5py never came back from reading an attribute."""
+    path = tmp_path / "s.h5"
+    codes, splits = np.zeros((3, 8), dtype=np.uint8), np.zeros(3, dtype=np.int64)
+    write_store(path, codes=codes, labels=codes, names="abcdefgh", splits=splits, provenance={})
+    whole = path.read_bytes()
+    place = whole.find(b"GCOL\x01")
+    with open_hdf5(path) as file:
+        assert file.attrs["format"] == "genotools/store"
+    for damage in (b"\0" * 16, b"\0" * 8 + b"\x0f" + b"\0" * 7):
+        path.write_bytes(whole[: place + 16] + damage + whole[place + 32 :])
+        readers: list[Callable[[Path], object]] = [SequenceStore.open, read_background, inspect_file]
+        for read in readers:
+            with pytest.raises(
+                DataError, match=r"s\.h5: the HDF5 file is damaged \(a heap of texts without end\)"
+            ):
+                read(path)
+
+
+def test_heaps_in_heaps_are_not_walked_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genotools.data.hdf5.MAX_HEAP_OBJECTS", 100)
+    path = tmp_path / "x.h5"
+    path.write_bytes((b"GCOL\x01\0\0\0" + (4096).to_bytes(8, "little") + b"\x01" + b"\0" * 15) * 200)
+    with pytest.raises(DataError, match="a heap of texts without end"):
+        open_hdf5(path)
+
+
+def test_texts_that_share_their_bytes_are_counted_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file.create_dataset("x", data=["a" * 1000] * 50, dtype=h5py.string_dtype())
+        assert texts_of(file["x"]) == ("a" * 1000,) * 50
+        monkeypatch.setattr("genotools.data.hdf5.MAX_TEXT_BYTES", 49_999)
+        with pytest.raises(DataError, match=r"c\.h5: x hold more than 49,999 bytes"):
+            texts_of(file["x"])
 
 
 def test_a_whole_file_has_no_fault(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "c.h5", "w") as file:
         file["x"], file["empty"], file["text"], file["one"] = SECRET, np.zeros(0), ["a", "b"], 3
         file.create_group("group")
-        file["soft"] = h5py.SoftLink("/x")
-        file["dangling"] = h5py.SoftLink("/nothing")
         assert foreign_parts(file) == []

@@ -42,7 +42,7 @@ LIMITS: dict[str, list[int]] = {
         task.MAX_OUTPUTS,
         label_layout.MAX_CLASSES,
         store.MAX_CONTIGS,
-        store.MAX_TEXT_BYTES,
+        hdf5.MAX_TEXT_BYTES,
     ],
     "HDF5 of others, background": [hdf5.MAX_CHUNK_BYTES, background.MAX_BYTES],
     "`.mat` of version 5": [mat.MAX_PACKED_BYTES],

@@ -137,6 +137,15 @@ def test_a_wrong_document_is_refused_with_its_key() -> None:
         LiveOps.from_document({**document, "normal": edges})
 
 
+@pytest.mark.parametrize("target", [66, 2**63, 10**30])
+def test_a_cell_has_no_more_nodes_than_can_be_counted(target: int) -> None:
+    """Each node up to the last was looked for: with a large number for ever."""
+    document = tiny().to_document()
+    edges = [{"source": 0, "target": target, "ops": ["conv_15"]}]
+    with pytest.raises(DataError, match="reduce: a cell has at most 64 intermediate nodes"):
+        LiveOps.from_document({**document, "reduce": edges})
+
+
 def test_live_ops_need_no_torch() -> None:
     code = "import sys, genotools.nn.live_ops; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

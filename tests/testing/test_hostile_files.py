@@ -2,12 +2,14 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from genotools.testing.hostile import OURS, READERS, Damage, Reader, damaged
+from genotools.testing.hostile import OURS, READERS, SUFFIXES, Damage, Reader, damaged, with_another_value
 
 TOKENS = [
     b"\0",
@@ -36,7 +38,11 @@ damages = st.lists(
 )
 
 
-@pytest.fixture(scope="module", params=READERS, ids=lambda reader: reader.name)
+def marked(reader: Reader) -> Any:
+    return pytest.param(reader, id=reader.name, marks=[pytest.mark.slow] if reader.is_slow else [])
+
+
+@pytest.fixture(scope="module", params=map(marked, READERS))
 def reader(request: pytest.FixtureRequest) -> Reader:
     found: Reader = request.param
     return found
@@ -49,6 +55,16 @@ def seed(reader: Reader, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def examples(reader: Reader) -> settings:
+    """Return how often a test tries; the fuzzer tries for longer."""
+    return settings(
+        max_examples=10 if reader.is_slow else 40,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
 def test_the_valid_file_is_read(reader: Reader, seed: Path) -> None:
     reader.read(seed)
 
@@ -59,10 +75,32 @@ def test_only_our_errors_come_out(
     whole, folder = seed.read_bytes(), tmp_path_factory.mktemp("damaged")
     path = folder / f"damaged{reader.suffix}"
 
-    @settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @examples(reader)
     @given(damages)
     def check(changes: list[Damage]) -> None:
         path.write_bytes(damaged(whole, changes))
+        with suppress(*OURS):
+            reader.read(path)
+
+    check()
+
+
+@pytest.mark.parametrize(
+    "reader", [marked(reader) for reader in READERS if reader.suffix in SUFFIXES], indirect=True
+)
+def test_whole_files_with_other_values_are_survived_too(
+    reader: Reader, seed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    whole = seed.read_bytes()
+    path = tmp_path_factory.mktemp("values") / f"damaged{reader.suffix}"
+
+    @examples(reader)
+    @given(st.integers(0, 2**32 - 1))
+    def check(number: int) -> None:
+        changed = with_another_value(whole, reader.suffix, np.random.default_rng(number))
+        if changed is None:  # the format's own library does not write such a value
+            return
+        path.write_bytes(changed)
         with suppress(*OURS):
             reader.read(path)
 

@@ -103,6 +103,34 @@ def test_what_is_no_background_is_refused(known: Background, tmp_path: Path) -> 
         read_background(path)
 
 
+@pytest.mark.parametrize("values", [[b"a", b"b", b"c"], [1j, 2j, 3j], [True, False, True]])
+def test_arrays_of_no_numbers_are_refused(known: Background, tmp_path: Path, values: list[Any]) -> None:
+    path = tmp_path / "b.h5"
+    write_background(path, known, source="x")
+    with h5py.File(path, "r+") as file:
+        del file["rms"]
+        file["rms"] = np.array(values)
+    with pytest.raises(DataError, match="for 3 outputs; the file is damaged"):
+        read_background(path)
+
+
+def test_a_background_that_swells_is_refused(
+    known: Background, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equal effects shrink to a thousandth: a few MB would fill a memory."""
+    monkeypatch.setattr("genotools.variants.background.FREE_BYTES", 1000)
+    flat = Background(
+        names=known.names, effects=np.zeros((3, 100_000), np.float32), rms=known.rms, how=known.how
+    )
+    write_background(tmp_path / "b.h5", flat, source="x")
+    with pytest.raises(
+        DataError, match=r"'effects' has 1,200,000 bytes in .* of the file, at most .* are read"
+    ):
+        read_background(tmp_path / "b.h5")
+    write_background(tmp_path / "known.h5", known, source="x")
+    assert read_background(tmp_path / "known.h5").n == known.n
+
+
 def test_standard_input_cannot_be_drawn_from(model: Any, fasta_path: Path) -> None:
     with pytest.raises(DataError, match="a background is drawn from a file"):
         make_background(model, "-", fasta_path)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import py2bit
 import pysam
 import pytest
@@ -13,26 +12,12 @@ from genotools.data.encoding import decode
 from genotools.data.fasta import Fasta
 from genotools.data.twobit import TwoBit, is_two_bit, open_sequences
 from genotools.errors import DataError
+from genotools.testing._hostile_genomes import two_bit as two_bit_of
 from genotools.variants import score_to_file
 
 
 def write_two_bit(path: Path, sequences: dict[str, str]) -> Path:
-    """Write a 2bit file by UCSC's description: T, C, A, G are 0 to 3, four bases a byte, blocks of N apart."""
-    packed = {}
-    for name, text in sequences.items():
-        blocks = [place for place, base in enumerate(text) if base.upper() == "N"]
-        codes = ["TCAG".find(base) if base in "TCAG" else 0 for base in text.upper()]
-        codes += [0] * (-len(codes) % 4)
-        data = bytes(a << 6 | b << 4 | c << 2 | d for a, b, c, d in zip(*[iter(codes)] * 4, strict=True))
-        numbers = [len(text), len(blocks), *blocks, *[1] * len(blocks), 0, 0]
-        packed[name] = np.array(numbers, dtype="<u4").tobytes() + data
-    place = 16 + sum(1 + len(name) + 4 for name in packed)
-    index = b""
-    for name, data in packed.items():
-        index += bytes([len(name)]) + name.encode() + np.array([place], dtype="<u4").tobytes()
-        place += len(data)
-    head = np.array([0x1A412743, 0, len(packed), 0], dtype="<u4").tobytes()
-    path.write_bytes(head + index + b"".join(packed.values()))
+    path.write_bytes(two_bit_of(sequences))
     return path
 
 

@@ -219,6 +219,45 @@ def test_half_of_another_table_is_not_gone_on_with(
     assert len(records(output)) == len(list(read_variants(many_vcf)))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lengths": None}, "lengths: damaged"),
+        ({"lengths": {"": -5}}, "lengths: damaged"),
+        ({"lengths": {"": "7"}}, "lengths: damaged"),
+        ({"n_done": None}, "it is damaged .TypeError"),
+        ({"tally": {}}, "it is damaged .KeyError"),
+        (
+            {"tally": {"statuses": {"fine": 1}, "missing_contigs": {}, "numbers": []}},
+            "it is damaged .ValueError",
+        ),
+    ],
+)
+def test_damaged_progress_is_told_and_the_half_table_stays(
+    model: Any,
+    many_vcf: Path,
+    fasta_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, object],
+    message: str,
+) -> None:
+    monkeypatch.setattr(run_module, "SAVE_EVERY_S", 0.0)
+
+    def kill(n_done: int, n_all: int | None) -> None:
+        if n_done > 100:
+            raise Killed
+
+    output = tmp_path / "s.tsv"
+    with pytest.raises(Killed):
+        score_to_file(model, many_vcf, fasta_path, output, batch_size=16, on_progress=kill)
+    progress = tmp_path / "s.tsv.partial.json"
+    progress.write_text(json.dumps(json.loads(progress.read_text()) | changes))
+    with pytest.raises(DataError, match=rf"s\.tsv\.partial\.json: {message}.*start anew with --force"):
+        score_to_file(model, many_vcf, fasta_path, output, batch_size=16, resume=True)
+    assert (tmp_path / "s.tsv.partial").stat().st_size > 0
+
+
 def test_a_table_that_another_process_writes_is_left_alone(
     model: Any, many_vcf: Path, fasta_path: Path, tmp_path: Path
 ) -> None:

@@ -84,6 +84,19 @@ def test_counting_names_all_malformed_lines_at_once(tmp_path: Path) -> None:
         count_variants(path)
 
 
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_a_line_without_end_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compress: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr("genotools.files.MAX_LINE_BYTES", 100)
+    path = tmp_path / "calls.vcf"
+    path.write_bytes(compress((HEAD + BODY + "x" * 200).encode()))
+    with pytest.raises(DataError, match=r"calls\.vcf, line \d: longer than 100 characters"):
+        count_variants(path)
+    path.write_bytes(compress((HEAD + BODY).encode()))
+    assert count_variants(path) == len(list(read_variants(path))) > 0
+
+
 def test_columns_in_another_order_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "calls.vcf"
     path.write_text("#CHROM\tPOS\tREF\tALT\tID\n" + FIVE)

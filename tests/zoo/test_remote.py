@@ -83,6 +83,18 @@ def test_a_model_is_fetched_once_and_then_used_offline(server: Any, genotype_fil
     assert rest_of_cache() == []
 
 
+def test_a_name_that_leaves_the_cache_is_not_looked_for_there(
+    server: Any, genotype_file: Path, tmp_path: Path
+) -> None:
+    fetch_entry("plain", zoo=server.url)
+    (zoo,) = [path for path in cache_folder().iterdir() if path.is_dir()]
+    add_entry("outside", genotype_file, summary="not of it", origin="a test", zoo=cache_folder().parent)
+    name = "../../outside"
+    assert (zoo / name / "card.json").is_file()
+    with pytest.raises(DataError, match="is neither a file nor the name of a zoo entry"):
+        entry_path(name, zoo=server.url)
+
+
 def test_the_list_of_a_zoo_elsewhere_takes_one_request(server: Any) -> None:
     result = CliRunner().invoke(app, ["zoo", "list", "--zoo", server.url])
     assert result.stdout.splitlines() == [

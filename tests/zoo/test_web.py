@@ -95,6 +95,49 @@ def test_a_silent_and_a_slow_server_are_given_up(
     done.set()
 
 
+def test_headers_answers_and_trailers_without_end_are_given_up(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them is ever silent, nor a byte of the file."""
+    done = threading.Event()
+    monkeypatch.setattr("genotools.zoo.web.GRACE_S", 0.3)
+
+    def endless(head: bytes, piece: bytes) -> Callable[[Any], None]:
+        def answer(handler: Any) -> None:
+            handler.wfile.write(head)
+            while not done.wait(0.01):
+                handler.wfile.write(piece)
+
+        return answer
+
+    server.answers["/header"] = endless(b"HTTP/1.1 200 OK\r\nX: ", b"x")
+    server.answers["/continue"] = endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n")
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+    server.answers["/trailer"] = endless(chunked, b"X: y\r\n")
+    for name, n_bytes in (("header", 0), ("continue", 0), ("trailer", 1)):
+        with pytest.raises(UnreachableError, match=f"{name}: the server is too slow, {n_bytes} bytes came"):
+            download(f"{server.url}/{name}", tmp_path / "x", max_bytes=1000)
+    done.set()
+
+
+def test_a_body_without_length_that_is_cut_for_slowness_does_not_count_as_whole(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+    monkeypatch.setattr("genotools.zoo.web.GRACE_S", 0.3)
+
+    def hold(handler: Any) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(b"half")
+        done.wait(20)
+
+    server.answers["/hold"] = hold
+    with pytest.raises(UnreachableError, match="hold: the server is too slow, 4 bytes came"):
+        download(f"{server.url}/hold", tmp_path / "x", max_bytes=1000)
+    done.set()
+
+
 @pytest.mark.parametrize(
     "url", ["file:///etc", "ftp://host/x", "https://", "https://me:secret@host/x", "https://host/x?a=b"]
 )

@@ -58,6 +58,8 @@ def test_the_small_study_has_every_engine_and_baseline() -> None:
         ("kmer = true\n[own_training.danq]", "own_training.danq: no entrant of that name"),
         ("kmer = true\n[seconds]\nnetwork = 0", "seconds.network: Input should be greater than 0"),
         ("kmer = true\n[training]\nlr = nan", "training.lr"),
+        ("seed = " + "9" * 5000, "not TOML: Exceeds the limit"),
+        ("kmer = true\nsearches = 1000000000", "searches: Input should be less than or equal to 10000"),
     ],
 )
 def test_faults_name_file_and_key(tmp_path: Path, text: str, message: str) -> None:
@@ -149,3 +151,5 @@ def test_names_of_genotypes_are_names_of_folders(text: str) -> None:
     assert "/" not in genotype_name(text)
     assert genotype_name(text)
     assert genotype_name("some/Best.genotype.json") == "best"
+    assert genotype_name(text) not in (".", "..")
+    assert [genotype_name(dots) for dots in (".", "..", "a/..", "...json")] == ["genotype"] * 4
