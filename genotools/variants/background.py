@@ -153,7 +153,7 @@ def read_background(path: Path | str) -> Background:
             if faults := foreign_parts(file) or _too_large(file):
                 raise DataError.from_faults(path, faults)
             names = texts_of(file["names"])
-            effects, rms = file["effects"][()], file["rms"][()]
+            effects, rms = np.asarray(file["effects"][()]), np.asarray(file["rms"][()])
             how = {key: str(plain_attributes(file)[key]) for key in TEXTS}
     except DataError:
         raise
@@ -169,7 +169,7 @@ def read_background(path: Path | str) -> Background:
         or not effects.size
         or not {effects.dtype.kind, rms.dtype.kind} <= set("fiu")
     ):
-        found = " and ".join(f"{np.shape(array)} {array.dtype}" for array in (effects, rms))
+        found = " and ".join(f"{array.shape} {array.dtype}" for array in (effects, rms))
         raise DataError(f"{path}: arrays of {found} for {n_outputs} outputs; the file is damaged.")
     effects = effects.astype(np.float32)
     if not (np.isfinite(effects).all() and (np.diff(effects, axis=1) >= 0).all() and np.isfinite(rms).all()):
