@@ -5,7 +5,6 @@ import math
 import os
 import re
 import stat
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import AnyStr
 
 from genotools.errors import DataError, OutputExistsError
+from genotools.temporaries import temporary_file
 
 __all__ = [
     "check_output",
@@ -66,20 +66,16 @@ def check_output(path: Path | str, *, force: bool = False) -> Path:
 def replacing(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it is flushed and renamed to ``path``.
 
-    On any error, Ctrl-C included, the temporary file is removed and what was at ``path`` stays.
+    On any error, Ctrl-C included, the temporary file is removed and what was at ``path`` stays. That of a killed
+    process goes when ``path`` is written next.
     """
     path = Path(path).resolve()  # a link stays a link; what it points to is replaced
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:32]}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with temporary_file(path) as temporary:
         yield temporary
         temporary.chmod(_mode_of(path))
         flush_to_disk(temporary)
         temporary.replace(path)
         flush_to_disk(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -137,18 +133,37 @@ def _locked(lock_path: Path, busy: str) -> Iterator[None]:
 
 
 def swap_folder(made: Path, target: Path, *, aside: Path) -> None:
-    """Put the folder ``made`` in the place of ``target``; should that fail, what was there comes back.
+    """Put the folder ``made`` in the place of ``target``; should that fail, what was there stays or comes back.
 
-    What was there lies at ``aside`` afterwards; all three are on one disk.
+    What was there lies at ``aside`` afterwards; all three are on one disk. On Linux the two are exchanged in one
+    step, so that a kill at any moment leaves one of them at ``target``; elsewhere one is renamed after the other.
     """
-    if target.exists():
-        target.rename(aside)
-    try:
+    if not target.exists():
         made.rename(target)
-    except BaseException:
-        if aside.exists():
+    elif _exchange(made, target):
+        made.rename(aside)
+    else:
+        target.rename(aside)
+        try:
+            made.rename(target)
+        except BaseException:
             aside.rename(target)
-        raise
+            raise
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchange two names in one step; returns False where system or disk cannot."""
+    import ctypes
+
+    at_cwd, rename_exchange = -100, 2  # of linux/fcntl.h and linux/fs.h
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError):
+        return False
+    return bool(
+        renameat2(at_cwd, os.fsencode(first), at_cwd, os.fsencode(second), ctypes.c_uint(rename_exchange))
+        == 0
+    )
 
 
 def _mode_of(path: Path) -> int:

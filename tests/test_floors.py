@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-GROUND = {"errors", "extras", "files", "formats", "predictor", "randomness"}
+GROUND = {"errors", "extras", "files", "formats", "predictor", "randomness", "templates", "temporaries"}
 MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),
     "genotype": GROUND,

@@ -1,7 +1,6 @@
 """Adding entries to a zoo in a folder; several processes may add to one at once."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +12,7 @@ from filelock import FileLock, Timeout
 from genotools.errors import DataError, OutputExistsError
 from genotools.files import swap_folder, write_json
 from genotools.genotype.genotype import Genotype
+from genotools.temporaries import temporary_folder
 from genotools.zoo.card import CARD, Licences, file_sha256, make_card
 from genotools.zoo.entry import GENOTYPE, KEPT_FILES, Entry, read_entry
 from genotools.zoo.index import write_index
@@ -71,8 +71,8 @@ def add_entry(
     if target.exists() and not force:
         raise OutputExistsError(target)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=folder) as work:
-        made = Path(work) / name
+    with temporary_folder(target) as work:
+        made = work / name
         made.mkdir()
         for file, path in files.items():
             shutil.copyfile(path, made / file)
@@ -92,7 +92,7 @@ def add_entry(
         with _alone(folder):
             if target.exists() and not force:  # somebody was faster
                 raise OutputExistsError(target)
-            swap_folder(made, target, aside=Path(work) / "replaced")
+            swap_folder(made, target, aside=work / "replaced")
             write_index(folder)
     return replace(entry, path=target)
 

@@ -4,20 +4,15 @@ The page forbids itself every request, and every style and script but its own, w
 a card ever get past the escaping, it could neither run nor load anything.
 """
 
-import base64
-import hashlib
 import shutil
-import tempfile
 from collections.abc import Sequence
-from functools import cache
-from importlib import resources
 from pathlib import Path
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from genotools.errors import DataError, OutputExistsError
 from genotools.files import swap_folder
 from genotools.genotype.svg import Drawings
+from genotools.templates import source_digest, templates_of
+from genotools.temporaries import temporary_folder
 from genotools.zoo._page_views import make_view, sort_choices
 from genotools.zoo.card import CARD
 from genotools.zoo.entries import list_entries
@@ -58,8 +53,8 @@ def write_page(folder: Path | str, *, zoo: Where | None = None, force: bool = Fa
     entries = list_entries(zoo)
     if not entries:
         raise DataError(f"{zoo}: no entries in this zoo, so there is nothing to show.")
-    with tempfile.TemporaryDirectory(prefix=f".{target.name[:32]}.", dir=target.parent) as work:
-        site = Path(work) / "site"
+    with temporary_folder(target) as work:
+        site = work / "site"
         site.mkdir()
         for entry in entries:
             verify_entry(entry)
@@ -67,7 +62,7 @@ def write_page(folder: Path | str, *, zoo: Where | None = None, force: bool = Fa
         write_index(site)
         (site / PAGE).write_text(_html(entries), encoding="utf-8")
         _check_target(target, force=force)  # somebody may have come meanwhile
-        swap_folder(site, target, aside=Path(work) / "replaced")
+        swap_folder(site, target, aside=work / "replaced")
     return target / PAGE
 
 
@@ -107,40 +102,18 @@ def _html(entries: Sequence[Entry]) -> str:
     drawings = Drawings(entry.genotype for entry in entries)
     views = [make_view(entry, drawings) for entry in entries]
     widths = sorted({round(drawing.width_px) for view in views for drawing in view.drawings})
-    style = _environment().get_template("_page_style.css.j2").render(widths=widths)
-    script = _environment().get_template("_page_script.js.j2").render()
-    html = (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            views=views,
-            choices=sort_choices(views),
-            n_models=sum(view.has_model for view in views),
-            lack=drawings.lack,
-            mark=MARK,
-            style=style,
-            style_digest=_digest(style),
-            script=script,
-            script_digest=_digest(script),
-        )
+    templates = templates_of("genotools.zoo")
+    style = templates.get_template("_page_style.css.j2").render(widths=widths)
+    script = templates.get_template("_page_script.js.j2").render()
+    html = templates.get_template("page.html.j2").render(
+        views=views,
+        choices=sort_choices(views),
+        n_models=sum(view.has_model for view in views),
+        lack=drawings.lack,
+        mark=MARK,
+        style=style,
+        style_digest=source_digest(style),
+        script=script,
+        script_digest=source_digest(script),
     )
     return html.encode("utf-8", "replace").decode("utf-8")
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FunctionLoader(_template),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _template(name: str) -> str:
-    return (resources.files("genotools.zoo") / name).read_text(encoding="utf-8")

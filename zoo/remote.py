@@ -5,7 +5,6 @@ import hashlib
 import logging
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from genotools.errors import DataError
 from genotools.files import flush_to_disk, swap_folder, write_text
+from genotools.temporaries import temporary_folder
 from genotools.zoo.card import CARD, MAX_CARD_BYTES, file_sha256, read_card
 from genotools.zoo.entry import GENOTYPE, read_entry
 from genotools.zoo.index import INDEX, Index, IndexEntry, read_index
@@ -81,8 +81,8 @@ class RemoteZoo:
     def _fetch_index(self) -> Index:
         kept = self.folder / INDEX
         self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".index.", dir=self.folder) as work:
-            fresh = Path(work) / INDEX
+        with temporary_folder(kept) as work:
+            fresh = work / INDEX
             try:
                 self.source.fetch(INDEX, fresh, max_bytes=MAX_INDEX_BYTES)
             except UnreachableError as error:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from genotools.data.encoding import UNKNOWN, encode
 from genotools.data.unpacking import GZIP_MAGIC, unpacked
 from genotools.errors import DataError
+from genotools.files import replacing
 
 __all__ = ["Fasta", "near_names"]
 
@@ -272,14 +273,8 @@ def _keep_index(index: Path, beside: Path) -> None:
     """Move a new index beside its FASTA where that folder can be written; the reader needs it no more."""
     if not os.access(beside.parent, os.W_OK):
         return
-    handle, name = tempfile.mkstemp(prefix=f".{beside.name}.", dir=beside.parent)
-    os.close(handle)
-    try:
-        shutil.copyfile(index, name)
-        Path(name).chmod(0o644)
-        Path(name).replace(beside)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with replacing(beside) as temporary:
+        shutil.copyfile(index, temporary)
 
 
 def _read_index(path: Path, index: Path) -> pyfaidx.Faidx:

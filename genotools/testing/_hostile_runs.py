@@ -91,8 +91,8 @@ def _resumed(engine: str, name: str, path: Path) -> object:
 
 def _reported(kind: str, name: str, path: Path) -> object:
     """Make the page of a report; cells are not drawn, which takes seconds."""
-    from genotools.search._report_page import page
-    from genotools.search._report_subjects import read_subjects
+    from genotools.search.report.page import page
+    from genotools.search.report.subjects import read_subjects
 
     with mock.patch("genotools.genotype.svg.draw", side_effect=MissingExtraError("pygraphviz", "draw")):
         return page(read_subjects([_with(path, kind, name)]))
@@ -181,7 +181,7 @@ def _read_study(path: Path) -> None:
     check_same_study(path, _study())
 
 
-_REPORT = ("search._report_page", "search.trial_events", "search.journal")
+_REPORT = ("search.report.page", "search.trial_events", "search.journal")
 _RESUME = ("search.driver", "search.run", "search.source")
 
 READERS = (

@@ -21,11 +21,11 @@ from genotools.formats import FORMATS
 from genotools.genotype import Genotype, Macro, SearchSpace
 from genotools.genotype.baselines import BaselineName
 from genotools.nn.live_ops import LiveOps
-from genotools.search._report_data import read_run
 from genotools.search.folder import opened
 from genotools.search.one_shot import OneShotEngine
 from genotools.search.one_shot_settings import OneShotSettings, SearchStage
 from genotools.search.path_training import SavedTraining
+from genotools.search.report.data import read_run
 from genotools.search.study.outcomes import read_training
 from genotools.search.study.protocol import load_protocol
 from genotools.search.warm_start import descriptors, genotypes_of_run, most_similar

@@ -189,7 +189,7 @@ def first_digits(genotypes: list[Genotype]) -> list[str]:
 
 
 def test_searches_of_version_1(space: SearchSpace) -> None:
-    from genotools.search._report_data import SamplingRun, read_run
+    from genotools.search.report.data import SamplingRun, read_run
     from genotools.search.warm_start import genotypes_of_run
 
     folder = KEPT / "search" / "v1" / "sampling"
@@ -211,7 +211,7 @@ def test_searches_of_version_1(space: SearchSpace) -> None:
 
 
 def test_searches_of_version_2(space: SearchSpace) -> None:
-    from genotools.search._report_data import SamplingRun, read_run
+    from genotools.search.report.data import SamplingRun, read_run
     from genotools.search.warm_start import genotypes_of_run
 
     folder = KEPT / "search" / "v2" / "sampling"
@@ -245,8 +245,8 @@ def test_a_search_goes_on_with_a_later_genotools_and_says_so(kind: str, tmp_path
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_searches_with_a_supernet(version: str, space: SearchSpace) -> None:
-    from genotools.search._report_data import OneShotRun, read_run
     from genotools.search.one_shot_run import read_candidates
+    from genotools.search.report.data import OneShotRun, read_run
     from genotools.search.warm_start import genotypes_of_run
 
     folder = KEPT / "search" / version / "one-shot"

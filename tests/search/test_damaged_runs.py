@@ -12,12 +12,12 @@ import pytest
 from genotools.errors import DataError
 from genotools.genotype import GENOME_NAS
 from genotools.search import search
-from genotools.search._report_commands import search_command
-from genotools.search._report_data import read_run
-from genotools.search._report_subjects import read_subjects
 from genotools.search.alpha_course import AlphaRecord, read_alphas
 from genotools.search.journal import Journal
 from genotools.search.one_shot_run import read_candidates
+from genotools.search.report.commands import search_command
+from genotools.search.report.data import read_run
+from genotools.search.report.subjects import read_subjects
 from genotools.search.study.outcomes import read_training
 from genotools.search.study.runner import check_same_study
 from genotools.search.warm_start import genotypes_of_run

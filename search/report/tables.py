@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Sequence
 
-from genotools.search._report_data import Found, OneShotRun, SamplingRun
-from genotools.search._report_text import compact, count, last_line, metric_label, origin_words, score_text
-from genotools.search._report_views import Cell, Column, Row, Table
 from genotools.search.derive import count_skips
 from genotools.search.objectives import Objective
+from genotools.search.report.data import Found, OneShotRun, SamplingRun
+from genotools.search.report.text import compact, count, last_line, metric_label, origin_words, score_text
+from genotools.search.report.views import Cell, Column, Row, Table
 from genotools.search.trial import Trial
 
 __all__ = ["candidates_table", "selection_words", "trials_table"]

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from genotools.cli.report import report
 from genotools.errors import DataError, MissingExtraError, OutputExistsError
 from genotools.files import write_json
-from genotools.search._report_data import SamplingRun, read_run
 from genotools.search.report import write_report
+from genotools.search.report.data import SamplingRun, read_run
 from genotools.testing.reports import DATA, Page, make_config, make_run, make_trials
 
 

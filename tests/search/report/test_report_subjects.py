@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from genotools.errors import MissingExtraError
-from genotools.search._report_subjects import read_subjects
 from genotools.search.report import write_report
+from genotools.search.report.subjects import read_subjects
 from genotools.testing.reports import Page, make_config, make_run
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from genotools.errors import DataError
 from genotools.files import check_output, write_text
-from genotools.search._report_page import page
-from genotools.search._report_subjects import read_subjects
+from genotools.search.report.page import page
+from genotools.search.report.subjects import read_subjects
 
 __all__ = ["write_report"]
 

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from markupsafe import Markup
 
-from genotools.search._report_scales import Axis, Scale
+from genotools.search.report.scales import Axis, Scale
 
 __all__ = ["Band", "Chart", "Dots", "Layer", "Line", "Point", "draw_chart"]
 

@@ -5,21 +5,21 @@ from collections.abc import Iterator, Sequence
 
 from genotools.genotype.prose import describe, diff
 from genotools.genotype.svg import Drawings
-from genotools.search._report_alphas import heat_maps
-from genotools.search._report_commands import next_command, random_commands, search_command
-from genotools.search._report_data import Epoch, OneShotRun
-from genotools.search._report_facts import config_rows, facts, frame_words
-from genotools.search._report_one_shot_charts import (
+from genotools.search.derive import count_skips
+from genotools.search.report.alphas import heat_maps
+from genotools.search.report.commands import next_command, random_commands, search_command
+from genotools.search.report.data import Epoch, OneShotRun
+from genotools.search.report.facts import config_rows, facts, frame_words
+from genotools.search.report.one_shot_charts import (
     collapse_chart,
     live_ops_chart,
     loss_chart,
     removals_chart,
 )
-from genotools.search._report_subjects import Subject
-from genotools.search._report_tables import candidates_table, selection_words
-from genotools.search._report_text import count, duration, engine_title, metric_label, spread_text
-from genotools.search._report_views import Card, Figure, Notice, Section, Step, Task, Tile, card, figure
-from genotools.search.derive import count_skips
+from genotools.search.report.subjects import Subject
+from genotools.search.report.tables import candidates_table, selection_words
+from genotools.search.report.text import count, duration, engine_title, metric_label, spread_text
+from genotools.search.report.views import Card, Figure, Notice, Section, Step, Task, Tile, card, figure
 
 __all__ = ["one_shot_section"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from genotools.errors import DataError
-from genotools.search._report_data import OneShotRun, Run, SamplingRun, is_run_folder, read_run
+from genotools.search.report.data import OneShotRun, Run, SamplingRun, is_run_folder, read_run
 
 __all__ = ["Subject", "data_digest", "flat", "read_subjects"]
 

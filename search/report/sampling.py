@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genotools.genotype.svg import Drawings
-from genotools.search._report_commands import next_command, random_commands, search_command
-from genotools.search._report_courses import epochs_spent
-from genotools.search._report_data import SamplingRun
-from genotools.search._report_facts import config_rows, facts, frame_words
-from genotools.search._report_sampling_charts import SEEDS_NOTE, course_charts, first_front, trade_off_charts
-from genotools.search._report_subjects import Subject
-from genotools.search._report_tables import trials_table
-from genotools.search._report_text import (
+from genotools.search.objectives import Objective
+from genotools.search.report.commands import next_command, random_commands, search_command
+from genotools.search.report.courses import epochs_spent
+from genotools.search.report.data import SamplingRun
+from genotools.search.report.facts import config_rows, facts, frame_words
+from genotools.search.report.sampling_charts import SEEDS_NOTE, course_charts, first_front, trade_off_charts
+from genotools.search.report.subjects import Subject
+from genotools.search.report.tables import trials_table
+from genotools.search.report.text import (
     compact,
     count,
     duration,
@@ -23,8 +24,7 @@ from genotools.search._report_text import (
     score_text,
     spread_text,
 )
-from genotools.search._report_views import Card, Figure, Notice, Section, Task, Tile, card, figure
-from genotools.search.objectives import Objective
+from genotools.search.report.views import Card, Figure, Notice, Section, Task, Tile, card, figure
 from genotools.search.trial import Trial
 
 __all__ = ["sampling_section"]

@@ -10,9 +10,9 @@ from genotools.genotype.documents import genotype_to_document
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.prose import describe
 from genotools.genotype.svg import Drawing, Drawings
-from genotools.search._report_alphas import HeatMap
-from genotools.search._report_charts import Chart, draw_chart
-from genotools.search._report_commands import Command
+from genotools.search.report.alphas import HeatMap
+from genotools.search.report.charts import Chart, draw_chart
+from genotools.search.report.commands import Command
 
 __all__ = [
     "Card",

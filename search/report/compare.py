@@ -3,15 +3,15 @@
 import itertools
 from collections.abc import Iterator, Sequence
 
-from genotools.search._report_charts import Band, Chart, Layer, Style
-from genotools.search._report_courses import Course, over_seconds, over_trials
-from genotools.search._report_data import SamplingRun
-from genotools.search._report_sampling_charts import SEEDS_NOTE, TRIALS, course_layers, longest_s
-from genotools.search._report_scales import Axis, time_axis
-from genotools.search._report_subjects import Subject
-from genotools.search._report_text import duration, engine_title, metric_label, spread_text
-from genotools.search._report_views import Cell, Column, Row, Section, Table, figure
 from genotools.search.objectives import Objective
+from genotools.search.report.charts import Band, Chart, Layer, Style
+from genotools.search.report.courses import Course, over_seconds, over_trials
+from genotools.search.report.data import SamplingRun
+from genotools.search.report.sampling_charts import SEEDS_NOTE, TRIALS, course_layers, longest_s
+from genotools.search.report.scales import Axis, time_axis
+from genotools.search.report.subjects import Subject
+from genotools.search.report.text import duration, engine_title, metric_label, spread_text
+from genotools.search.report.views import Cell, Column, Row, Section, Table, figure
 
 __all__ = ["comparison_section", "subject_names"]
 

@@ -5,11 +5,11 @@ import math
 from collections.abc import Sequence
 
 from genotools.nn.live_ops import ROLES
-from genotools.search._report_charts import Band, Chart, Dots, Layer, Line, Point, Style
-from genotools.search._report_data import Epoch, OneShotRun
-from genotools.search._report_scales import Axis
-from genotools.search._report_text import compact
 from genotools.search.collapse import MAX_SKIP_SHARE
+from genotools.search.report.charts import Band, Chart, Dots, Layer, Line, Point, Style
+from genotools.search.report.data import Epoch, OneShotRun
+from genotools.search.report.scales import Axis
+from genotools.search.report.text import compact
 
 __all__ = ["collapse_chart", "live_ops_chart", "loss_chart", "removals_chart"]
 

@@ -16,15 +16,15 @@ from genotools.genotype.documents import space_to_document
 from genotools.genotype.genotype import GENOME_NAS_NAME
 from genotools.genotype.macro import Macro
 from genotools.genotype.space import get_space
-from genotools.search._report_data import OneShotRun, Run, SamplingRun
-from genotools.search._report_subjects import Subject, flat
-from genotools.search._report_text import count
 from genotools.search.engine import Engine, EnginePreset
 from genotools.search.one_shot_engines import ONE_SHOT_ENGINES
 from genotools.search.one_shot_settings import OneShotSettings
 from genotools.search.osp_settings import OspSettings
 from genotools.search.presets import get_search_preset
 from genotools.search.registry import ENGINES, engine_class
+from genotools.search.report.data import OneShotRun, Run, SamplingRun
+from genotools.search.report.subjects import Subject, flat
+from genotools.search.report.text import count
 from genotools.training.settings import TrainingSettings
 
 __all__ = ["Command", "next_command", "random_commands", "search_command"]

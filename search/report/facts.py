@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import genotools
-from genotools.search._report_data import Run
-from genotools.search._report_subjects import Subject, data_digest, flat
+from genotools.search.report.data import Run
+from genotools.search.report.subjects import Subject, data_digest, flat
 
 __all__ = ["config_rows", "facts", "frame_words"]
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from genotools.search._report_data import SamplingRun
+from genotools.search.report.data import SamplingRun
 from genotools.search.trial import Trial
 
 __all__ = ["Course", "Spread", "epochs_spent", "over_seconds", "over_trials", "seconds_spent", "spread"]

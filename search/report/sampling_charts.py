@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
-from genotools.search._report_charts import Band, Chart, Dots, Layer, Line, Point, Style
-from genotools.search._report_courses import Course, over_seconds, over_trials, seconds_spent, spread
-from genotools.search._report_data import SamplingRun
-from genotools.search._report_scales import Axis, time_axis
-from genotools.search._report_subjects import Subject
-from genotools.search._report_text import compact, engine_title, last_line, metric_label, score_text
 from genotools.search.fronts import dominates
 from genotools.search.objectives import Objective
+from genotools.search.report.charts import Band, Chart, Dots, Layer, Line, Point, Style
+from genotools.search.report.courses import Course, over_seconds, over_trials, seconds_spent, spread
+from genotools.search.report.data import SamplingRun
+from genotools.search.report.scales import Axis, time_axis
+from genotools.search.report.subjects import Subject
+from genotools.search.report.text import compact, engine_title, last_line, metric_label, score_text
 from genotools.search.trial import Trial
 
 __all__ = [

@@ -14,16 +14,16 @@ from typer.testing import CliRunner
 from genotools.cli.main import app
 from genotools.files import write_json
 from genotools.genotype import Macro
-from genotools.search._report_commands import search_command
-from genotools.search._report_courses import over_seconds, over_trials, spread
-from genotools.search._report_data import SamplingRun, read_run
-from genotools.search._report_sampling_charts import first_front
-from genotools.search._report_scales import Axis, Scale
-from genotools.search._report_subjects import read_subjects
-from genotools.search._report_text import compact, duration
 from genotools.search.fronts import fronts
 from genotools.search.one_shot_engines import get_one_shot_settings
 from genotools.search.presets import SEARCH_PRESETS
+from genotools.search.report.commands import search_command
+from genotools.search.report.courses import over_seconds, over_trials, spread
+from genotools.search.report.data import SamplingRun, read_run
+from genotools.search.report.sampling_charts import first_front
+from genotools.search.report.scales import Axis, Scale
+from genotools.search.report.subjects import read_subjects
+from genotools.search.report.text import compact, duration
 from genotools.testing.reports import make_config, make_genotypes, make_one_shot_run, make_run
 
 
