@@ -15,6 +15,7 @@ from pathlib import Path
 
 __all__ = [
     "MAX_FAULTS",
+    "N_SHOWN",
     "DataError",
     "GenotoolsError",
     "MissingExtraError",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 N_SHOWN = 20
+"""Faults that are told; readers spare themselves what only helps who reads them."""
 MAX_FAULTS = 1000
 """Faults after which readers of lines stop: files may have any number of lines, all of them faulty."""
 
@@ -42,7 +44,8 @@ class DataError(GenotoolsError, ValueError):
         shown = [f"  - {fault}" for fault in faults[:N_SHOWN]]
         if len(faults) > N_SHOWN:
             shown.append(f"  - and {len(faults) - N_SHOWN} more")
-        return cls("\n".join([f"{where}: {len(faults)} faults", *shown]))
+        or_more = " or more" if len(faults) == MAX_FAULTS else ""  # where the reader stopped
+        return cls("\n".join([f"{where}: {len(faults)}{or_more} faults", *shown]))
 
 
 class NewerVersionError(DataError):

@@ -99,9 +99,9 @@ def _record(line: Mapping[str, Any], where: str) -> AlphaRecord:
         }
         stage, epoch = (as_whole(line[name], name, where) for name in ("stage", "epoch"))
         return AlphaRecord(stage=stage, epoch=epoch, values=values)
+    except DataError:
+        raise
     except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
         raise DataError(f"{where}: not the alphas of an epoch: {error!r}.") from error
 
 

@@ -90,9 +90,9 @@ class Driver:
             )
         try:
             self._engine.load_state_dict(state)
+        except DataError:
+            raise
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            if isinstance(error, DataError):
-                raise
             raise DataError(
                 f"{self._state_path}: not the state of this engine ({error!r:.200}). The file was damaged or is of "
                 "other settings; start a new search."

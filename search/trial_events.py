@@ -82,9 +82,9 @@ def trial_from_event(event: Mapping[str, Any], space: SearchSpace | None, *, whe
         scores, metrics, seconds = event["scores"], event["metrics"], event["seconds"]
         error, epochs, continues = event["error"], event["budget_epochs"], event["continues"]
         seed, origin, document = event["seed"], event["origin"], event["genotype"]
+    except DataError:
+        raise
     except (KeyError, TypeError, ValueError) as fault:
-        if isinstance(fault, DataError):
-            raise
         raise DataError(f"{where}: a trial is incomplete: {fault!r}.") from fault
     return Trial(
         number=number,

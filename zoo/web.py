@@ -118,9 +118,9 @@ def _chunks(url: str, max_bytes: int, headers: Mapping[str, str]) -> Iterator[by
         if watch.is_over:
             raise _too_slow(url, n_bytes) from error
         raise UnreachableError(f"{url}: cannot be reached: {error.reason}.") from error
+    except DataError:
+        raise
     except (OSError, http.client.HTTPException, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
         if watch.is_over:
             raise _too_slow(url, n_bytes) from error
         raise UnreachableError(f"{url}: cannot be read: {error or type(error).__name__}.") from error
@@ -159,6 +159,9 @@ class _Watch:
         """Return a connection that is ended in time."""
         made = socket.create_connection(address, timeout, source_address)
         self._sockets.append(made.dup())  # that which TLS wraps is no longer its own
+        if self.is_over:  # while it was being made, so nobody else will end it
+            made.close()
+            raise TimeoutError("it took too long to connect")
         return made
 
     def allow(self, seconds: float) -> None:

@@ -23,6 +23,7 @@ __all__ = ["POINT_PEAKS", "Intervals", "PointPeak", "Regions", "is_whole", "read
 PointPeak = Literal["centre", "summit"]
 POINT_PEAKS = get_args(PointPeak)
 MAX_LINES = 100_000_000
+MAX_SHARED_TEXTS = 100_000
 """Of a text file whose records are kept in memory."""
 SIGNAL, SUMMIT = 6, 9
 """Columns of narrowPeak, from 0."""
@@ -172,7 +173,7 @@ class _Reader:
         self.contigs: list[str] = []
         self.bounds = array("q")
         self.names: list[str] = []
-        self._texts: dict[str, str] = {}  # the same few contigs and names are in millions of lines
+        self._texts: dict[str, str] = {}  # the same few contigs, and often names, are in millions of lines
         self.faults: list[str] = []
         self.n_weak = self.n_others = 0
 
@@ -196,7 +197,8 @@ class _Reader:
         self.bounds.extend(self._bounds(fields))
         if len(fields) > 3:
             name = fields[3].strip()
-            self.names.append(self._texts.setdefault(name, name))
+            few = len(self._texts) < MAX_SHARED_TEXTS  # names of peaks are all different
+            self.names.append(self._texts.setdefault(name, name) if few else self._texts.get(name, name))
 
     def _bounds(self, fields: list[str]) -> tuple[int, int]:
         start, end = int(fields[1]), int(fields[2])

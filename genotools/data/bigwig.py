@@ -9,12 +9,13 @@ Reference: Kent et al., BigWig and BigBed: enabling browsing of large distribute
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genotools.data.binary_file import BinaryFile
 from genotools.errors import DataError
 
 __all__ = ["BigWig", "is_bigwig"]
@@ -62,6 +63,8 @@ INDEX_HEADER_BYTES = 48
 MAX_BLOCK_BYTES = 24 + 12 * 0xFFFF
 """A block counts its items in 16 bits."""
 MAX_DEPTH = 32
+MAX_OVERLAP = 16
+"""Numbers of a base, on the average of a stretch."""
 
 
 def is_bigwig(path: Path) -> bool:
@@ -73,7 +76,7 @@ def is_bigwig(path: Path) -> bool:
         raise DataError(f"{path}: {error.strerror or error}.") from error
 
 
-class BigWig:
+class BigWig(BinaryFile):
     """A bigWig file, open for reading.
 
     Attributes
@@ -89,12 +92,10 @@ class BigWig:
         If the file cannot be read, or is damaged.
     """
 
+    format_name = "bigWig"
+
     def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._file, self._size = path.open("rb"), path.stat().st_size
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}.") from error
+        super().__init__(path)
         try:
             magic = self._bytes(0, 4)
             if magic in _BIG_BED:
@@ -106,7 +107,8 @@ class BigWig:
             summary = int(header["summary"])
             self.n_covered = int(self._read(summary, (("n", "u8"),))[0]["n"]) if summary else 0
             self._ids, lengths = self._contigs(int(header["contigs"]))
-            if self._read(self._index, (("magic", "u4"),))[0]["magic"] != INDEX_MAGIC:
+            # A file without any number has no index.
+            if self._index and self._read(self._index, (("magic", "u4"),))[0]["magic"] != INDEX_MAGIC:
                 raise self._damage("there is no index where it should be")
         except DataError:
             self.close()
@@ -116,13 +118,15 @@ class BigWig:
     def values(self, contig: str, start: int, end: int) -> NDArray[np.float32]:
         """Return the numbers of ``contig[start:end]``, ``(end - start,)``, NaN where there is none.
 
+        Where records overlap, as those of sliding windows do, the last one counts.
+
         Raises
         ------
         DataError
             If the file is damaged there.
         """
         found = np.full(end - start, np.nan, dtype=np.float32)
-        n_left, bytes_left = len(found), 2 * self._size
+        n_left, bytes_left = MAX_OVERLAP * len(found), 2 * self._size
         for offset, n_bytes in self._blocks(self._ids[contig], start, end):
             bytes_left -= n_bytes
             first, last, numbers = self._items(offset, n_bytes, self._ids[contig])
@@ -131,22 +135,10 @@ class BigWig:
             n = int(widths.sum())
             n_left -= n
             if n_left < 0 or bytes_left < 0:
-                raise self._damage(f"numbers overlap in {contig}:{start:,}-{end:,}")
+                raise self._damage(f"numbers lie over each other in {contig}:{start:,}-{end:,}")
             before = np.cumsum(widths) - widths
             found[np.repeat(first - before, widths) + np.arange(n)] = np.repeat(numbers, widths)
         return found
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _contigs(self, offset: int) -> tuple[dict[str, int], dict[str, int]]:
         """Return number and length of every contig by name."""
@@ -159,13 +151,15 @@ class BigWig:
         ids: dict[str, int] = {}
         lengths: dict[str, int] = {}
         for items in self._leaves(offset + 32, leaf, inner, lambda items: items):
-            for item in items:
-                name = bytes(item["name"]).decode("utf-8", errors="replace")
-                ids[name], lengths[name] = int(item["id"]), int(item["length"])
+            names = [name.decode("utf-8", errors="replace") for name in items["name"].tolist()]
+            ids.update(zip(names, items["id"].tolist(), strict=True))
+            lengths.update(zip(names, items["length"].tolist(), strict=True))
         return ids, lengths
 
     def _blocks(self, contig: int, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield place and size of the blocks that may have something of a stretch."""
+        if not self._index:
+            return
 
         def touching(items: NDArray[Any]) -> NDArray[Any]:
             first, last = items["first_contig"], items["last_contig"]
@@ -232,15 +226,3 @@ class BigWig:
     def _read(self, offset: int, fields: tuple[Any, ...], n: int = 1) -> NDArray[Any]:
         kind = self._type(fields)
         return np.frombuffer(self._bytes(offset, n * kind.itemsize), kind)
-
-    def _bytes(self, offset: int, n: int) -> bytes:
-        if offset + n > self._size:
-            raise self._damage(f"byte {offset + n:,} of {self._size:,} is needed")
-        self._file.seek(offset)
-        data = self._file.read(n)
-        if len(data) < n:
-            raise self._damage("it became shorter while it was read")
-        return data
-
-    def _damage(self, what: str) -> DataError:
-        return DataError(f"{self.path}: the bigWig file is damaged or cut off ({what}).")

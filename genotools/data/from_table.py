@@ -17,7 +17,7 @@ from genotools.data.tsv import Table, TableRow, read_table
 from genotools.data.twobit import open_sequences
 from genotools.data.values import Scaling
 from genotools.data.write import write_store
-from genotools.errors import DataError
+from genotools.errors import MAX_FAULTS, N_SHOWN, DataError
 from genotools.files import check_output
 from genotools.genotype.task import TaskKind
 
@@ -105,6 +105,8 @@ def from_table(
     for index, row in enumerate(rows):
         fault = reader.read(row, codes[index])
         faults += [f"line {row.number}: {fault}"] if fault else []
+        if len(faults) >= MAX_FAULTS:
+            raise DataError.from_faults(table, faults)
     splits = _splits(rows, reader, held_out, faults)
     names, labels = _labels(rows, kind, targets, faults)
     if faults:
@@ -179,6 +181,7 @@ class _PlaceReader:
         self._aliases = None if exact else ContigNames(self._lengths)
         self.contig_names = tuple(self._lengths)
         self._number = {name: index for index, name in enumerate(self.contig_names)}
+        self._n_unknown = 0
         self.contigs, self.starts = list[int](), list[int]()
 
     def find(self, name: str) -> str | None:
@@ -192,7 +195,9 @@ class _PlaceReader:
         name, start, end = (row.fields[column] for column in PLACE)
         contig = self.find(name)
         if contig is None:
-            return f"the FASTA has no contig {name[:60]!r}. {near_names(name, self._lengths)}"
+            self._n_unknown += 1
+            near = near_names(name, self._lengths) if self._n_unknown <= N_SHOWN else ""
+            return f"the FASTA has no contig {name[:60]!r}. {near}".strip()
         if not (is_whole(start) and is_whole(end) and int(start) < int(end)):
             return f"start {start[:30]!r} and end {end[:30]!r} must be whole numbers, the start below the end"
         if int(end) > self._lengths[contig]:
@@ -263,7 +268,9 @@ def _labels(
             faults.append(f"{len(names):,} classes in {len(texts):,} rows; are they names of classes?")
             return names, np.zeros((len(texts), 0), dtype=np.uint8)
         number = {name: index for index, name in enumerate(names)}
-        return names, np.eye(len(names), dtype=np.uint8)[[number[text] for text in texts]]
+        one_hot = np.zeros((len(texts), len(names)), dtype=np.uint8)
+        one_hot[np.arange(len(texts)), [number[text] for text in texts]] = 1
+        return names, one_hot
     labels = np.full((len(rows), len(targets)), np.nan, dtype=np.float32)
     for index, row in enumerate(rows):
         for column, name in enumerate(targets):

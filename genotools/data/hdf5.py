@@ -55,6 +55,7 @@ PLAIN_KINDS = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING, h5py.h5t.ENUM)
 """Of attributes: numbers, texts, and truth values, which are an enumeration."""
 
 HEAP_MAGIC = b"GCOL\x01"
+MIN_HEAP_BYTES = 4096
 SCANNED_BYTES = 1 << 26
 """Of a file, from its beginning, in which heaps are looked at."""
 MAX_HEAP_OBJECTS = SCANNED_BYTES // 16
@@ -83,19 +84,24 @@ def open_hdf5(path: Path | str, mode: Literal["r", "r+", "w"] = "r") -> h5py.Fil
 
 def _check_heaps(path: Path) -> None:
     with path.open("rb") as file:
-        size = min(os.fstat(file.fileno()).st_size, SCANNED_BYTES)
-        if size:
-            with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
-                if not _heaps_end(data):
+        n_bytes = os.fstat(file.fileno()).st_size
+        if n_bytes:
+            with mmap.mmap(file.fileno(), min(n_bytes, SCANNED_BYTES), access=mmap.ACCESS_READ) as data:
+                if not _heaps_end(data, n_bytes):
                     raise DataError(f"{path}: the HDF5 file is damaged (a heap of texts without end).")
 
 
-def _heaps_end(data: mmap.mmap) -> bool:
-    """Return whether every heap in ``data`` ends; reference: HDF5 File Format Specification, III.E."""
+def _heaps_end(data: mmap.mmap, n_file_bytes: int) -> bool:
+    """Return whether every heap in ``data`` ends; reference: HDF5 File Format Specification, III.E.
+
+    The magic bytes may be bases or labels, too. What follows them is hardly ever a size that a heap can have, and
+    HDF5 itself refuses other sizes.
+    """
     n_left, place = MAX_HEAP_OBJECTS, data.find(HEAP_MAGIC)
     while place >= 0:
-        end = min(place + int.from_bytes(data[place + 8 : place + 12], "little"), len(data))
-        here = place + 16
+        size = int.from_bytes(data[place + 8 : place + 16], "little")
+        is_heap = MIN_HEAP_BYTES <= size <= n_file_bytes - place
+        here, end = place + 16, min(place + size, len(data)) if is_heap else 0
         while here + 16 <= end:
             index = int.from_bytes(data[here : here + 2], "little")
             n_bytes = int.from_bytes(data[here + 8 : here + 12], "little")
@@ -153,17 +159,16 @@ def _faults_of(item: h5py.Dataset, most: int, may_be_sparse: bool) -> Iterator[s
     n_bytes = 0 if item.shape is None else math.prod(map(int, item.shape)) * item.dtype.itemsize
     if item.external or item.is_virtual:
         yield "lies in other files; copy what it needs into this one"
-    elif item.chunks is not None:
+        return
+    if item.chunks is not None:
         chunk_bytes = math.prod(map(int, item.chunks)) * item.dtype.itemsize
         if chunk_bytes > MAX_CHUNK_BYTES:
             yield f"has chunks of {chunk_bytes:,} bytes, at most {MAX_CHUNK_BYTES:,} are read"
+    if item.chunks is not None or may_be_sparse:
         if n_bytes > most:
             yield f"has {n_bytes:,} bytes, more than {MAX_RATIO} times what the file has"
-    # Scalars may lie in the header.
-    elif not may_be_sparse and item.shape != () and item.id.get_storage_size() < n_bytes:
+    elif item.shape != () and item.id.get_storage_size() < n_bytes:  # scalars may lie in the header
         yield f"has shape {item.shape}, but its numbers are not in the file"
-    elif may_be_sparse and n_bytes > most:
-        yield f"has {n_bytes:,} bytes, more than {MAX_RATIO} times what the file has"
 
 
 def _size_of(file: h5py.File) -> int:
@@ -172,6 +177,13 @@ def _size_of(file: h5py.File) -> int:
 
 def texts_of(dataset: h5py.Dataset) -> tuple[str, ...]:
     """Return a row of texts; raises DataError where they have more than 256 MB together."""
+    too_much = DataError(
+        f"{dataset.file.filename}: {dataset.name[1:]} hold more than {MAX_TEXT_BYTES:,} bytes."
+    )
+    if h5py.check_string_dtype(dataset.dtype).length is not None:
+        if dataset.nbytes > MAX_TEXT_BYTES:
+            raise too_much
+        return tuple(map(str, dataset.asstr()[()]))
     n_bytes, found = 0, list[str]()
     # Texts of any length lie elsewhere in the file, and the same bytes may be meant any number of times.
     step = max(1, FREE_BYTES // max(1, _size_of(dataset.file)))
@@ -179,8 +191,6 @@ def texts_of(dataset: h5py.Dataset) -> tuple[str, ...]:
         texts = [str(text) for text in dataset.asstr()[first : first + step]]
         n_bytes += sum(map(len, texts))
         if n_bytes > MAX_TEXT_BYTES:
-            raise DataError(
-                f"{dataset.file.filename}: {dataset.name[1:]} hold more than {MAX_TEXT_BYTES:,} bytes."
-            )
+            raise too_much
         found += texts
     return tuple(found)

@@ -16,7 +16,7 @@ from genotools.data.bigwig import BigWig, is_bigwig
 from genotools.data.bins import overlap_by_bin
 from genotools.data.contig_names import ContigNames
 from genotools.data.fasta import near_names
-from genotools.errors import MAX_FAULTS, DataError
+from genotools.errors import MAX_FAULTS, N_SHOWN, DataError
 
 __all__ = [
     "STATISTICS",
@@ -129,7 +129,7 @@ class _Intervals:
             if not line.strip() or line.startswith(("#", "track", "browser")):
                 continue
             fields = line.split("\t") if "\t" in line else line.split()
-            fault = self._take(fields, contigs, aliases, column)
+            fault = self._take(fields, contigs, aliases, column, is_hinted=len(faults) < N_SHOWN)
             if fault:
                 faults.append(f"line {number}: {fault}")
             if len(faults) >= MAX_FAULTS:
@@ -140,9 +140,15 @@ class _Intervals:
             raise DataError(f"{path}: no number in column {column}.")
 
     def _take(
-        self, fields: list[str], contigs: Mapping[str, int], aliases: ContigNames | None, column: int
+        self,
+        fields: list[str],
+        contigs: Mapping[str, int],
+        aliases: ContigNames | None,
+        column: int,
+        *,
+        is_hinted: bool,
     ) -> str | None:
-        """Take a record in, or return what is wrong with it."""
+        """Take a record in, or return what is wrong with it; a hint takes a while where there are many contigs."""
         if len(fields) < max(3, column):
             return f"{len(fields)} columns, at least {max(3, column)} are needed"
         name, start, end, text = *fields[:3], fields[column - 1]
@@ -150,7 +156,8 @@ class _Intervals:
             return f"start {start[:30]!r} and end {end[:30]!r} must be whole numbers, the start below the end"
         contig = _ours(name, contigs, aliases)
         if contig is None:
-            return f"the FASTA has no contig {name[:60]!r}. {near_names(name, contigs)}"
+            near = near_names(name, contigs) if is_hinted else ""
+            return f"the FASTA has no contig {name[:60]!r}. {near}".strip()
         if int(end) > contigs[contig]:
             return f"end {end} lies past the end of {contig}, {contigs[contig]:,} bp"
         if text in (".", "NA", "NaN", "nan", ""):

@@ -6,12 +6,13 @@ Reference: https://genome.ucsc.edu/FAQ/FAQformat.html#format7
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import NamedTuple, Self
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genotools.data.binary_file import BinaryFile
 from genotools.data.encoding import BASES, UNKNOWN
 from genotools.data.fasta import Fasta, near_names
 from genotools.errors import DataError
@@ -48,7 +49,7 @@ class _Record(NamedTuple):
     ends: NDArray[np.int64]
 
 
-class TwoBit:
+class TwoBit(BinaryFile):
     """Sequences of a 2bit file by contig and position; soft-masked bases are bases.
 
     Not to be shared between processes: each opens its own.
@@ -59,13 +60,10 @@ class TwoBit:
         If the file is damaged.
     """
 
+    format_name = "2bit"
+
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
-        try:
-            self._file = self.path.open("rb")
-            self._size = self.path.stat().st_size
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}.") from error
+        super().__init__(path)
         try:
             self._order = _ORDERS.get(self._bytes(0, 4), "<")
             self._offsets = self._index()
@@ -94,18 +92,6 @@ class TwoBit:
         """Return whole contigs (all, or those named) as codes in memory, one byte a base."""
         names = self.contigs if contigs is None else contigs
         return {name: self.codes(name, 0, self.contigs.get(name, 0)) for name in names}
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _index(self) -> dict[str, int]:
         """Return where the record of each contig begins."""
@@ -137,28 +123,15 @@ class TwoBit:
         return codes
 
     def _record(self, contig: str) -> _Record:
-        offset, blocks = self._offsets[contig] + 4, list[NDArray[np.int64]]()
-        for _ in range(2):  # the unknown bases, then those in lower case
-            n_blocks = self._words(offset, 1)[0]
-            data = self._bytes(offset + 4, 8 * n_blocks)
-            blocks.append(np.frombuffer(data, f"{self._order}u4").astype(np.int64).reshape(2, n_blocks))
-            offset += 4 + 8 * n_blocks
-        starts, ends = blocks[0][0], blocks[0].sum(axis=0)
+        offset = self._offsets[contig] + 4
+        n_blocks = self._words(offset, 1)[0]
+        data = self._bytes(offset + 4, 8 * n_blocks)
+        starts, lengths = np.frombuffer(data, f"{self._order}u4").astype(np.int64).reshape(2, n_blocks)
+        ends = starts + lengths
         if (starts[1:] < ends[:-1]).any() or (len(ends) and ends[-1] > self.contigs[contig]):
             raise self._damage(f"the unknown bases of {contig!r} overlap or leave it")
-        return _Record(offset + 4, starts, ends)
+        masked = offset + 4 + 8 * n_blocks  # bases in lower case are bases
+        return _Record(masked + 8 + 8 * self._words(masked, 1)[0], starts, ends)
 
     def _words(self, offset: int, n: int) -> list[int]:
         return [int(word) for word in np.frombuffer(self._bytes(offset, 4 * n), f"{self._order}u4")]
-
-    def _bytes(self, offset: int, n: int) -> bytes:
-        if offset + n > self._size:
-            raise self._damage(f"byte {offset + n:,} of {self._size:,} is needed")
-        self._file.seek(offset)
-        data = self._file.read(n)
-        if len(data) < n:
-            raise self._damage("it became shorter while it was read")
-        return data
-
-    def _damage(self, what: str) -> DataError:
-        return DataError(f"{self.path}: the 2bit file is damaged or cut off ({what}).")

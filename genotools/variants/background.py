@@ -26,9 +26,6 @@ __all__ = ["Background", "BackgroundBuilder", "read_background", "write_backgrou
 MAX_BYTES = 8_000_000_000
 """Largest array that is read: a million variants of 919 outputs are half of it."""
 
-MAX_RATIO, FREE_BYTES = 20, 1 << 26
-"""Sorted effects shrink to a half or a third; those that shrink far more are read up to 64 MB."""
-
 TEXTS = ("model_digest", "strands", "average", "odds")
 
 
@@ -126,16 +123,12 @@ def write_background(path: Path | str, background: Background, *, source: str, f
 
 
 def _too_large(file: h5py.File) -> list[str]:
-    """Return a fault for every array that would not fit in memory, or swells to fill it."""
-    faults = []
-    for name in ("names", "effects", "rms"):
-        n_bytes, n_stored = int(file[name].nbytes), int(file[name].id.get_storage_size())
-        most = min(MAX_BYTES, max(FREE_BYTES, MAX_RATIO * n_stored))
-        if n_bytes > most:
-            faults.append(
-                f"{name!r} has {n_bytes:,} bytes in {n_stored:,} of the file, at most {most:,} are read"
-            )
-    return faults
+    """Return a fault for every array that would not fit in memory."""
+    return [
+        f"{name!r} has {file[name].nbytes:,} bytes, at most {MAX_BYTES:,} are read"
+        for name in ("names", "effects", "rms")
+        if file[name].nbytes > MAX_BYTES
+    ]
 
 
 def read_background(path: Path | str) -> Background:

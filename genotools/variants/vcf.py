@@ -197,7 +197,7 @@ def _open(path: Path | str) -> Iterator[Iterable[str]]:
 
 
 def _is_bcf(file: "io.BufferedReader[Any]") -> bool:
-    if file.peek(2)[:2] != GZIP_MAGIC:
+    if not file.seekable() or file.peek(2)[:2] != GZIP_MAGIC:
         return False
     try:
         return gzip.GzipFile(fileobj=file).read(3) == b"BCF"
@@ -225,6 +225,6 @@ def _as_text(file: "io.BufferedReader[Any]", name: str) -> io.TextIOWrapper:
         binary = io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=file)))
         if binary.peek(3)[:3] == b"BCF":
             raise DataError(
-                f"{name}: this is BCF, which is read from a file. Or pipe VCF: bcftools view IN.bcf | ..."
+                f"{name}: this is BCF, which is read from a file alone. Or pipe VCF: bcftools view IN.bcf | ..."
             )
     return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="\n")

@@ -105,13 +105,39 @@ def test_damage_is_told(data: bytes, message: str, tmp_path: Path) -> None:
         file.values("chrI", 0, 20)
 
 
-def test_no_more_numbers_are_filled_in_than_a_stretch_has_bases(tmp_path: Path) -> None:
+def test_of_sliding_windows_the_last_one_counts(tmp_path: Path) -> None:
+    path = tmp_path / "s.bw"
+    file = pyBigWig.open(str(path), "w")
+    file.addHeader([("chrI", 10_000)])
+    file.addEntries("chrI", 0, values=[float(n) for n in range(900)], span=20, step=10)
+    file.close()
+    library = pyBigWig.open(str(path))
+    with BigWig(path) as ours:
+        found = ours.values("chrI", 0, 9_100)
+    np.testing.assert_array_equal(found, library.values("chrI", 0, 9_100, numpy=True))
+    assert found[15] == 1
+
+
+def test_a_file_without_numbers_has_contigs(tmp_path: Path) -> None:
+    path = tmp_path / "s.bw"
+    file = pyBigWig.open(str(path), "w")
+    file.addHeader([("chrI", 1000)])
+    file.close()
+    with BigWig(path) as ours:
+        assert dict(ours.contigs) == {"chrI": 1000}
+        assert np.isnan(ours.values("chrI", 0, 1000)).all()
+
+
+def test_no_more_numbers_are_filled_in_than_a_stretch_can_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An index that names one block any number of times would take any time."""
+    monkeypatch.setattr("genotools.data.bigwig.MAX_OVERLAP", 1)
     data = bytearray(small())
     data[NODE + 36 : NODE + 68] = data[NODE + 4 : NODE + 36]
     path = tmp_path / "s.bw"
     path.write_bytes(data)
-    with pytest.raises(DataError, match="numbers overlap in chrI:0-9"), BigWig(path) as file:
+    with pytest.raises(DataError, match="numbers lie over each other in chrI:0-9"), BigWig(path) as file:
         file.values("chrI", 0, 9)
 
 

@@ -145,6 +145,19 @@ def test_a_heap_in_which_hdf5_goes_on_for_ever_is_refused(tmp_path: Path) -> Non
                 read(path)
 
 
+def test_bases_that_look_like_a_heap_are_bases(tmp_path: Path) -> None:
+    """A store whose packed bases are the magic bytes of a heap, and what would be one without end."""
+    path = tmp_path / "s.h5"
+    packed = np.frombuffer(b"GCOL\x01" + b"\x11" * 11 + bytes(48), dtype=np.uint8)
+    codes = (packed[:, None] >> np.array([0, 2, 4, 6]) & 3).reshape(1, -1).astype(np.uint8)
+    labels, splits = np.zeros((1, 1), dtype=np.uint8), np.zeros(1, dtype=np.int64)
+    write_store(path, codes=codes, labels=labels, names="a", splits=splits, provenance={})
+    places = [place for place in range(path.stat().st_size) if path.read_bytes()[place:].startswith(b"GCOL")]
+    assert len(places) == 2, "the heap of the attributes, and the bases"
+    with SequenceStore.open(path) as store:
+        np.testing.assert_array_equal(store.codes(np.array([0])), codes)
+
+
 def test_heaps_in_heaps_are_not_walked_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("genotools.data.hdf5.MAX_HEAP_OBJECTS", 100)
     path = tmp_path / "x.h5"

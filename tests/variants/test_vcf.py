@@ -1,6 +1,8 @@
 import gzip
 import io
+import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,6 +50,15 @@ def test_standard_input_is_read_and_left_open(monkeypatch: pytest.MonkeyPatch, f
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stdin))
     assert list(read_variants("-")) == EXPECTED
     assert not stdin.closed
+
+
+def test_a_compressed_vcf_is_read_from_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(FORMS["gzip"],), daemon=True)
+    writer.start()
+    assert list(read_variants(pipe)) == EXPECTED
+    writer.join()
 
 
 def test_reading_is_lazy(tmp_path: Path) -> None:

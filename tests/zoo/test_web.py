@@ -1,6 +1,8 @@
 """Fetching one file: redirects, silence, slowness, answers cut short, and addresses that are none."""
 
+import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,6 +95,23 @@ def test_a_silent_and_a_slow_server_are_given_up(
     with pytest.raises(UnreachableError, match="the server is too slow"):
         download(f"{server.url}/drip", tmp_path / "x", max_bytes=1000)
     done.set()
+
+
+def test_a_connection_that_takes_longer_than_the_whole_is_not_left_to_itself(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody watches over what is connected after the time is over."""
+    connect = socket.create_connection
+
+    def slowly(*arguments: Any) -> socket.socket:
+        time.sleep(0.5)
+        return connect(*arguments)
+
+    (tmp_path / "file").write_bytes(b"there")
+    monkeypatch.setattr("genotools.zoo.web.GRACE_S", 0.1)
+    monkeypatch.setattr("genotools.zoo.web.socket.create_connection", slowly)
+    with pytest.raises(UnreachableError, match="the server is too slow, 0 bytes came"):
+        download(f"{server.url}/file", tmp_path / "x", max_bytes=1000)
 
 
 def test_headers_answers_and_trailers_without_end_are_given_up(
