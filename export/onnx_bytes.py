@@ -93,31 +93,31 @@ def _of_sparse_tensor(tensor: memoryview) -> Iterator[str]:
 
 
 def _of_tensor(tensor: memoryview) -> Iterator[str]:
-    if any(number in (EXTERNAL_DATA, DATA_LOCATION) for number, _ in _fields(tensor)):
-        yield "its numbers lie in other files"
+    for number, value in _fields(tensor):
+        if number == EXTERNAL_DATA or (number == DATA_LOCATION and any(value)):  # 0: in the file itself
+            yield "its numbers lie in other files"
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Yield number and bytes of the fields of a message; of numbers, which do not matter here, no bytes."""
+    """Yield number and bytes of the fields of a message; those of whole numbers as they are encoded."""
     place = 0
     while place < len(data):
-        key, place = _varint(data, place)
-        n_bytes = 0
+        key, first = _varint(data, place)
         match key & 7:
             case 0:
-                _, place = _varint(data, place)
+                _, place = _varint(data, first)
             case 1:
-                place += 8
+                place = first + 8
             case 2:  # bytes, text, or a message
-                n_bytes, place = _varint(data, place)
+                n_bytes, first = _varint(data, first)
+                place = first + n_bytes
             case 5:
-                place += 4
+                place = first + 4
             case _:
                 raise DataError("no protobuf: a field of an unknown kind.")
-        if place + n_bytes > len(data):
+        if place > len(data):
             raise DataError("no protobuf: a field is cut off.")
-        yield key >> 3, data[place : place + n_bytes]
-        place += n_bytes
+        yield key >> 3, data[first:place]
 
 
 def _varint(data: memoryview, place: int) -> tuple[int, int]:

@@ -69,6 +69,13 @@ def test_a_sparse_tensor_outside_is_told() -> None:
     assert graph_faults(model.SerializeToString()) == ["its numbers lie in other files"]
 
 
+def test_a_tensor_that_says_it_is_in_the_file_is() -> None:
+    """The onnx package writes so once it has loaded numbers that lay elsewhere."""
+    tensor = numpy_helper.from_array(np.zeros(3, dtype=np.float32), "w")
+    tensor.data_location = TensorProto.DEFAULT
+    assert graph_faults(model_of(initializers=(tensor,)).SerializeToString()) == []
+
+
 def test_a_graph_in_two_parts_is_one(exported: Any) -> None:
     """Protobuf joins a message that is there twice."""
     data = exported.path.read_bytes()
