@@ -11,8 +11,10 @@ the same scores bit for bit.
 References: Shi et al., BONAS (2020), section 3.3; Pham et al., ENAS (2018), section 2.2.
 """
 
+import time
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -109,6 +111,8 @@ class SharedWeightsEvaluator:
     def evaluate_round(self, job: RoundJob) -> Iterator[Outcome]:
         """Train the shared weights, or what is left of it, and yield the outcome of every job that is not done.
 
+        The time of the training is shared among the trials: together they say what the round has cost.
+
         Where the weights of a round diverge, its trials have failed, and another round may do better.
 
         Raises
@@ -120,16 +124,20 @@ class SharedWeightsEvaluator:
             If the saved state is damaged or not of this search.
         """
         left = [one for one, is_done in zip(job.jobs, job.is_done, strict=True) if not is_done]
+        started = time.monotonic()
         try:
             training = self._trained_for_round(job) if self._keep == "round" else self._trained_on(job)
         except DivergedError:
             if self._keep == "search":
                 raise
             error = traceback.format_exc()
-            yield from (Outcome(number=one.number, seconds=0.0, error=error) for one in left)
+            share = (time.monotonic() - started) / max(1, len(left))
+            yield from (Outcome(number=one.number, seconds=round(share, 3), error=error) for one in left)
             return
+        share = (time.monotonic() - started) / max(1, len(left))
         for one in left:
-            yield run_job(lambda one: self._score(training.supernet, one.genotype, seed=job.seed), one)
+            outcome = run_job(lambda one: self._score(training.supernet, one.genotype, seed=job.seed), one)
+            yield replace(outcome, seconds=round(outcome.seconds + share, 3))
 
     def _trained_for_round(self, job: RoundJob) -> PathTraining:
         """Return a supernet of the round's genotypes, trained on them."""

@@ -38,7 +38,7 @@ class Trial:
     metrics
         What the evaluator measured on the validation split, and what the network costs.
     seconds
-        Wall time.
+        Wall time; where weights are shared, with its share of their training.
     error
         The traceback of a failure.
     budget_epochs, continues, origin

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -71,6 +72,22 @@ def round_job(
         seed=100 + number,
         folder=folder,
     )
+
+
+@pytest.mark.parametrize("keep", ["round", "search"])
+def test_the_time_of_the_shared_training_is_that_of_the_trials(
+    make: Callable[..., SharedWeightsEvaluator],
+    genotypes: list[Genotype],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    keep: Keep,
+) -> None:
+    """What a search cost is the sum over its trials, whatever the engine."""
+    training_started_and_ended = iter([100.0, 4100.0])
+    clock = SimpleNamespace(monotonic=lambda: next(training_started_and_ended))
+    monkeypatch.setattr("genotools.search.shared_weights.time", clock)
+    outcomes = list(make(keep).evaluate_round(round_job(tmp_path, genotypes)))
+    assert all(1000 <= outcome.seconds < 1500 for outcome in outcomes)
 
 
 def scores(outcomes: list[Outcome]) -> dict[int, dict[str, float]]:
