@@ -8,7 +8,7 @@ from genotools.zoo.card import Card
 from genotools.zoo.entries import entry_names, entry_path, list_entries, load_entry
 from genotools.zoo.entry import Entry
 from genotools.zoo.model import Model, load
-from genotools.zoo.verify import verify_entry
+from genotools.zoo.verify import verify_answers, verify_entry
 
 __all__ = [
     "Card",
@@ -20,5 +20,6 @@ __all__ = [
     "list_entries",
     "load",
     "load_entry",
+    "verify_answers",
     "verify_entry",
 ]

@@ -3,8 +3,6 @@
 Cards come from anybody: of their free parts only what has the expected shape is shown, and at most so much.
 """
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,23 +14,12 @@ from genotools.genotype.prose import describe
 from genotools.genotype.svg import Drawing, Drawings
 from genotools.genotype.task import Task
 from genotools.nn.cost import cost
+from genotools.zoo.card_text import METRICS, card_lines, scores
 from genotools.zoo.entry import GENOTYPE, ONNX, WEIGHTS, Entry
 
 __all__ = ["Download", "Figure", "View", "make_view", "sort_choices"]
 
-METRICS = {
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "weighted_f1": "weighted F1",
-    "accuracy": "accuracy",
-    "pearson": "Pearson's r",
-    "spearman": "Spearman's ρ",
-    "r2": "R²",
-    "d2": "D²",
-}
-"""Metrics that are shown, all of which are the better the larger."""
 PAPER_OUTPUTS = 919
-MAX_TEXT = 600
 MAX_SEARCH_TEXT = 6000
 
 
@@ -75,10 +62,10 @@ class View:
 
 def make_view(entry: Entry, drawings: Drawings) -> View:
     """Return what is shown of ``entry``."""
-    scores = _scores(entry.card.metrics)
+    measured = scores(entry.card)
     params, figures = _sizes(entry)
-    facts = _facts(entry)
-    shown = [Figure(label, f"{value:.4f}", f"{split} split") for label, (value, split) in scores.items()]
+    facts = card_lines(entry)
+    shown = [Figure(label, f"{value:.4f}", f"{split} split") for label, (value, split) in measured.items()]
     ops = sorted(_op_labels(entry.genotype))
     texts = [
         entry.name,
@@ -99,7 +86,7 @@ def make_view(entry: Entry, drawings: Drawings) -> View:
         words=describe(entry.genotype),
         commands=_commands(entry),
         downloads=_downloads(entry),
-        keys={"parameters": params} | {label: value for label, (value, _) in scores.items()},
+        keys={"parameters": params} | {label: value for label, (value, _) in measured.items()},
         text=" ".join(" ".join(texts).split()).lower()[:MAX_SEARCH_TEXT],
     )
 
@@ -113,24 +100,6 @@ def sort_choices(views: Sequence[View]) -> list[tuple[str, str]]:
         ("parameters:down", "most parameters"),
         *((f"{label}:down", f"best {label}") for label in metrics),
     ]
-
-
-def _scores(metrics: Mapping[str, object] | None) -> dict[str, tuple[float, str]]:
-    """Return metrics by label with their split: of the test split, else of the validation split."""
-    for split, prefix in (("test", "mean_"), ("validation", "valid_")):
-        values = (metrics or {}).get(split)
-        if not isinstance(values, dict):
-            continue
-        found = {
-            label: (float(value), split)
-            for key, label in METRICS.items()
-            if isinstance(value := values.get(prefix + key, values.get(key)), int | float)
-            and not isinstance(value, bool)
-            and math.isfinite(value)
-        }
-        if found:
-            return found
-    return {}
 
 
 def _sizes(entry: Entry) -> tuple[int, list[Figure]]:
@@ -150,35 +119,6 @@ def _sizes(entry: Entry) -> tuple[int, list[Figure]]:
         Figure("multiply-adds", _compact(figures.macs), f"a sequence of {macro.length:,} bp"),
         Figure("receptive field", f"{figures.receptive_field_bp:,} bp", "before the recurrent cell"),
     ]
-
-
-def _facts(entry: Entry) -> list[tuple[str, str]]:
-    card = entry.card
-    facts = [("origin", card.origin)]
-    if card.task:
-        names = card.task.get("names")
-        listed = [str(name) for name in names] if isinstance(names, list) else []
-        kind = f"{card.task.get('kind', 'task')}, {card.task.get('n_outputs', len(listed))} outputs"
-        facts.append(("task", _short(f"{kind}: {', '.join(listed)}" if listed else kind)))
-    facts += [("data", _short(_flat(card.data)))] if card.data else []
-    relevant = ("genotype", "weights", "data") if len(entry.parts) > 1 else ("genotype",)
-    licences = dict.fromkeys(relevant, "not stated") | card.licences.model_dump(exclude_none=True)
-    facts.append(("licences", ", ".join(f"{part}: {text}" for part, text in licences.items())))
-    facts.append(("digest", entry.genotype.digest))
-    return facts
-
-
-def _flat(value: object) -> str:
-    """Return an object of JSON as a line of text."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_flat(inner)}" for key, inner in value.items())
-    if isinstance(value, list):
-        return ", ".join(_flat(inner) for inner in value)
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT].rstrip(', ')} …"
 
 
 def _commands(entry: Entry) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from genotools.files import swap_folder, write_json
 from genotools.genotype.genotype import Genotype
 from genotools.temporaries import temporary_folder
 from genotools.zoo.card import CARD, Licences, file_sha256, make_card
-from genotools.zoo.entry import GENOTYPE, KEPT_FILES, Entry, read_entry
+from genotools.zoo.entry import GENOTYPE, KEPT_FILES, ONNX, WEIGHTS, Entry, read_entry
 from genotools.zoo.index import write_index
 from genotools.zoo.names import check_name
 from genotools.zoo.places import Where, shipped_zoo, writable_zoo
@@ -84,7 +84,7 @@ def add_entry(
             digest=genotype.digest,
             licences=(licences or Licences()).model_dump(),
             files={file: file_sha256(made / file) for file in files},
-            **(facts or {}),
+            **(_facts_of_genotype(genotype) | _facts_of_model(made, name) | dict(facts or {})),
         )
         write_json(made / CARD, card.model_dump(exclude_none=True))
         entry = read_entry(made)
@@ -95,6 +95,22 @@ def add_entry(
             swap_folder(made, target, aside=work / "replaced")
             write_index(folder)
     return replace(entry, path=target)
+
+
+def _facts_of_genotype(genotype: Genotype) -> dict[str, object]:
+    search = genotype.meta.get("search")
+    return {"search": dict(search)} if isinstance(search, Mapping) else {}
+
+
+def _facts_of_model(folder: Path, name: str) -> dict[str, object]:
+    """Return how windows are given to the model of a folder, and what it says of a few; nothing without a model."""
+    if not any((folder / file).is_file() for file in (ONNX, WEIGHTS)):
+        return {}
+    from genotools.zoo.known_answers import ask, inputs_of  # they run the model
+    from genotools.zoo.model import predictor_of_folder
+
+    model = predictor_of_folder(folder, name=name, device="cpu")
+    return {"inputs": inputs_of(model).model_dump(), "known_answers": ask(model).model_dump()}
 
 
 @contextmanager

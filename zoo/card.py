@@ -5,17 +5,29 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
 
 from genotools.errors import DataError
 from genotools.files import read_json
 from genotools.formats import ZOO_CARD
+from genotools.genotype.macro import MAX_LENGTH_BP
 
 __all__ = [
     "CARD",
     "MAX_CARD_BYTES",
     "Card",
     "FileName",
+    "Inputs",
+    "KnownAnswers",
     "Licences",
     "Line",
     "Sha256",
@@ -24,6 +36,7 @@ __all__ = [
     "file_sha256",
     "make_card",
     "read_card",
+    "without_controls",
 ]
 
 CARD = "card.json"
@@ -39,6 +52,11 @@ def _visible(text: str) -> str:
     if _UNSEEN.search(text):
         raise ValueError("control characters and line ends are not allowed")
     return text
+
+
+def without_controls(text: str) -> str:
+    """Return text with a mark for every character that could take over a terminal."""
+    return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _own_file(name: str) -> str:
@@ -72,6 +90,31 @@ class Licences(BaseModel):
     data: Line | None = None
 
 
+class Inputs(BaseModel):
+    """How windows are given to a model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bases: Annotated[StrictStr, Field(pattern="^[ACGT]{4}$")]
+    """The order of the bases: that of codes 0 to 3, and of the rows of a one-hot matrix."""
+    length: Annotated[StrictInt, Field(ge=1, le=MAX_LENGTH_BP)]
+    variant_index: Annotated[StrictInt, Field(ge=0)]
+    """Where in a window, from 0, the first base of a variant lies."""
+
+
+class KnownAnswers(BaseModel):
+    """What the model says of a few windows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    windows: Annotated[
+        list[Annotated[StrictStr, Field(pattern="^[ACGTN]+$")]], Field(min_length=1, max_length=16)
+    ]
+    outputs: Annotated[list[list[FiniteFloat]], Field(min_length=1, max_length=16)]
+    """All outputs for each window."""
+    tolerance: Annotated[FiniteFloat, Field(gt=0, le=0.5)]
+
+
 class Card(BaseModel):
     """What a person needs to know before using an entry."""
 
@@ -86,10 +129,17 @@ class Card(BaseModel):
     digest: Sha256
     """Digest of the genotype."""
     licences: Licences = Licences()
+    search: dict[str, Any] | None = None
+    """Engine, seed, settings and score, where a search has found the genotype."""
     task: dict[str, Any] | None = None
     data: dict[str, Any] | None = None
+    """Digest of the store, and assembly."""
     macro: dict[str, Any] | None = None
+    training: dict[str, Any] | None = None
+    """Settings, seed, and the version of genotools that trained it."""
     metrics: dict[str, Any] | None = None
+    inputs: Inputs | None = None
+    known_answers: KnownAnswers | None = None
     files: Annotated[dict[FileName, Sha256], Field(max_length=MAX_FILES), AfterValidator(_distinct)]
     """SHA-256 of every file of the entry but the card."""
 
@@ -117,7 +167,7 @@ def make_card(*, where: Path | str, **values: Any) -> Card:
 def faults_of(error: ValidationError) -> list[str]:
     """Return what is wrong with a document, a sentence a fault, each with its key."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
-    return [_UNSEEN.sub("�", f"{_key(fault['loc'])}: {fault['msg']}.") for fault in faults]
+    return [without_controls(f"{_key(fault['loc'])}: {fault['msg']}.") for fault in faults]
 
 
 def _key(place: tuple[int | str, ...]) -> str:

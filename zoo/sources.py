@@ -1,37 +1,51 @@
-"""What the folder of a training tells the card: task, data, macro and metrics."""
+"""What the folder of a training or a search tells the card: task, data, macro, settings and metrics."""
 
 from pathlib import Path
+from typing import Any
 
 from genotools.errors import DataError
 from genotools.files import read_json
-from genotools.formats import TRAINING, TRAINING_RESULT
+from genotools.formats import SEARCH, TRAINING, TRAINING_RESULT
 
 __all__ = ["facts_of"]
 
 
 def facts_of(source: Path) -> dict[str, dict[str, object]]:
-    """Return the facts for a card from ``config.json`` and ``result.json`` of a training folder; else nothing."""
+    """Return the facts for a card from ``config.json`` and ``result.json`` of a folder; of any other, nothing."""
     if not (source / "config.json").is_file() or not (source / "result.json").is_file():
         return {}
     config, result = read_json(source / "config.json"), read_json(source / "result.json")
     if not isinstance(config, dict) or not isinstance(result, dict):
         raise DataError(f"{source}: config.json and result.json must hold JSON objects.")
-    if config.get("format") != TRAINING.name:
-        return {}
+    kinds = {TRAINING.name: _of_training, SEARCH.name: _of_search}
+    facts = kinds[config["format"]](source, config, result) if config.get("format") in kinds else {}
+    return {key: value for key, value in facts.items() if isinstance(value, dict)}
+
+
+def _of_training(source: Path, config: dict[str, Any], result: dict[str, Any]) -> dict[str, object]:
     TRAINING.check_object(config, where=source / "config.json")
     TRAINING_RESULT.check_object(result, where=source / "result.json")
-    facts = {
-        "task": config.get("task"),
-        "macro": config.get("macro"),
-        "data": _without_folders(config.get("data")),
-    }
     metrics = {
         "params": result.get("n_params"),
         "validation": result.get("validation"),
         "test": _without_labels(result.get("test")),
     }
-    facts["metrics"] = {key: value for key, value in metrics.items() if value is not None}
-    return {key: value for key, value in facts.items() if isinstance(value, dict)}
+    return {
+        "task": config.get("task"),
+        "macro": config.get("macro"),
+        "data": _without_folders(config.get("data")),
+        "training": {key: config[key] for key in ("settings", "seed", "genotools") if key in config},
+        "metrics": {key: value for key, value in metrics.items() if value is not None},
+    }
+
+
+def _of_search(source: Path, config: dict[str, Any], result: dict[str, Any]) -> dict[str, object]:
+    SEARCH.check_object(config, where=source / "config.json")
+    SEARCH.check_object(result, where=source / "result.json")
+    keys = ("engine", "seed", "settings", "space", "genotools")
+    found = {key: config[key] for key in keys if key in config}
+    found |= {key: result[key] for key in ("n_trials", "objectives", "score") if key in result}
+    return {"search": found, "macro": config.get("macro"), "data": _without_folders(config.get("data"))}
 
 
 def _without_folders(data: object) -> object:

@@ -7,7 +7,27 @@ from genotools.training.weights_header import read_weights_header
 from genotools.zoo.card import CARD, file_sha256
 from genotools.zoo.entry import ONNX, WEIGHTS, Entry
 
-__all__ = ["verify_entry"]
+__all__ = ["verify_answers", "verify_entry"]
+
+
+def verify_answers(entry: Entry) -> str:
+    """Run the model of an entry on the windows whose answers are known; returns what was checked.
+
+    Raises
+    ------
+    DataError
+        If the model cannot be run, or says something else.
+    """
+    if entry.parts == ["genotype"]:
+        return "no model"
+    if entry.card.known_answers is None:
+        return "no known answers"
+    from genotools.zoo.known_answers import check_answers  # it runs the model
+    from genotools.zoo.model import predictor_of_folder
+
+    model = predictor_of_folder(entry.path, name=entry.name, device="cpu")
+    difference = check_answers(entry.card.known_answers, model, where=str(entry.path / CARD))
+    return f"{len(entry.card.known_answers.windows)} known answers, {difference:.1g} off at most"
 
 
 def verify_entry(entry: Entry) -> list[str]:

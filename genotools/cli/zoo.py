@@ -63,20 +63,19 @@ def show(name: Name, zoo: Zoo = None, as_json: Json = False) -> None:
     """Show an entry: its card and its genotype in words."""
     from genotools.genotype.prose import describe
     from genotools.zoo import load_entry
+    from genotools.zoo.card_text import card_lines, scores
 
     entry = load_entry(name, zoo=zoo)
     if as_json:
         typer.echo(json.dumps({**entry.card.model_dump(), "path": str(entry.path)}, indent=2))
         return
     typer.echo(f"{entry.name}: {entry.card.summary}\n")
-    typer.echo(f"origin    {entry.card.origin}")
-    typer.echo(f"has       {', '.join(entry.parts)}")
-    licences = entry.card.licences.model_dump(exclude_none=True)
-    typer.echo(f"licences  {', '.join(f'{part} {text}' for part, text in licences.items())}")
-    for key in ("task", "data", "macro", "metrics"):
-        if value := getattr(entry.card, key):
-            typer.echo(f"{key:<9} {json.dumps(value)}")
-    typer.echo(f"folder    {entry.path}\n")
+    typer.echo(f"has         {', '.join(entry.parts)}")
+    for label, text in card_lines(entry):
+        typer.echo(f"{label:<11} {text}")
+    for label, (value, split) in scores(entry.card).items():
+        typer.echo(f"{label:<11} {value:.4f} on the {split} split")
+    typer.echo(f"folder      {entry.path}\n")
     typer.echo(describe(entry.genotype), nl=False)
 
 
@@ -157,15 +156,16 @@ def verify(
     ] = None,
     zoo: Zoo = None,
 ) -> None:
-    """Check entries: sums of all files, the genotype, and that model files belong to it."""
+    """Check entries: sums of all files, genotypes, that model files belong to them, and what models answer."""
     from genotools.errors import GenotoolsError
-    from genotools.zoo import entry_names, load_entry, verify_entry
+    from genotools.zoo import entry_names, load_entry, verify_answers, verify_entry
     from genotools.zoo.index import check_index
 
     n_bad = 0
     for name in names or entry_names(zoo):
         try:
-            checks = verify_entry(load_entry(name, zoo=zoo))
+            entry = load_entry(name, zoo=zoo)
+            checks = [*verify_entry(entry), verify_answers(entry)]
         except GenotoolsError as error:
             n_bad += 1
             typer.echo(str(error), err=True)

@@ -222,7 +222,7 @@ def train(
             _rewind_history(folder)
         else:
             _save_architecture(folder, architecture, force=resume)
-            _write_config(folder, identity, store_path)
+            _write_config(folder, identity, store)
         reporter.on_start(network, store, target)
         with recorded(folder), _best_kept(folder, network, store):
             fitted = fit(
@@ -274,8 +274,10 @@ def _remove_checkpoint(folder: Path) -> None:
         shutil.rmtree(folder / CHECKPOINT.parent)
 
 
-def _write_config(folder: Path, identity: dict[str, object], store_path: Path | str) -> None:
-    data = {"digest": _data_digest(identity), "path": str(store_path)}
+def _write_config(folder: Path, identity: dict[str, object], store: SequenceStore) -> None:
+    data = {"digest": _data_digest(identity), "path": str(store.path)}
+    if genome := store.provenance.get("genome"):
+        data["genome"] = str(genome)
     write_json(folder / CONFIG, {**TRAINING.signed_header, **identity, "data": data})
 
 
@@ -292,7 +294,7 @@ def _check_config(folder: Path, identity: dict[str, object]) -> None:
     keys = identity.keys() | {key for pair in ARCHITECTURE_KEYS for key in pair}
     found = {key: config[key] for key in keys if key in config}
     if isinstance(found.get("data"), dict):
-        found["data"] = {key: value for key, value in found["data"].items() if key != "path"}
+        found["data"] = {key: value for key, value in found["data"].items() if key not in ("path", "genome")}
     check_identity(found, identity, where=folder)
 
 
