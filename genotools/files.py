@@ -135,14 +135,12 @@ def _locked(lock_path: Path, busy: str) -> Iterator[None]:
 def swap_folder(made: Path, target: Path, *, aside: Path) -> None:
     """Put the folder ``made`` in the place of ``target``; should that fail, what was there stays or comes back.
 
-    What was there lies at ``aside`` afterwards; all three are on one disk. On Linux the two are exchanged in one
-    step, so that a kill at any moment leaves one of them at ``target``; elsewhere one is renamed after the other.
+    What was there lies at ``made`` or ``aside`` afterwards; all three are on one disk. On Linux the two are exchanged
+    in one step, so that a kill leaves one of them at ``target``; elsewhere one is renamed after the other.
     """
     if not target.exists():
         made.rename(target)
-    elif _exchange(made, target):
-        made.rename(aside)
-    else:
+    elif not _exchange(made, target):
         target.rename(aside)
         try:
             made.rename(target)

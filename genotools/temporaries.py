@@ -1,7 +1,7 @@
 """Temporary files and folders beside what they will become, and the end of those that killed processes left.
 
-Who makes one holds a lock on it, which the system takes back when the process ends, however it ends. So whoever makes
-the next one for the same name removes those that nobody holds.
+Each is a folder, on which its maker holds a lock; the system takes that back when the process ends, however it ends.
+So whoever makes the next one for the same name removes those that nobody holds. A disk without locks keeps them all.
 """
 
 import fcntl
@@ -22,23 +22,21 @@ MIN_AGE_S = 60
 
 @contextmanager
 def temporary_file(path: Path) -> Iterator[Path]:
-    """Yield an empty file beside ``path``, with its suffix; it is removed unless it was renamed."""
-    _remove_abandoned(path)
-    handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=path.suffix, dir=path.parent)
-    temporary = Path(name)
-    try:
-        _hold(handle)
+    """Yield an empty file of the name of ``path``, in a temporary folder beside it; it is removed unless renamed.
+
+    In a folder, since some writers put files of their own beside what they write, or another in its place.
+    """
+    with temporary_folder(path) as folder:
+        temporary = folder / path.name
+        temporary.touch(mode=0o600)
         yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-        os.close(handle)
 
 
 @contextmanager
 def temporary_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside ``path``; it is removed with all that is in it."""
     _remove_abandoned(path)
-    with tempfile.TemporaryDirectory(prefix=_prefix(path), suffix=path.suffix, dir=path.parent) as name:
+    with tempfile.TemporaryDirectory(prefix=_prefix(path), dir=path.parent) as name:
         handle = os.open(name, os.O_RDONLY)
         try:
             _hold(handle)
@@ -52,7 +50,7 @@ def _prefix(path: Path) -> str:
 
 
 def _hold(handle: int) -> bool:
-    """Lock an open file or folder; returns whether it could be: it is held elsewhere, or its disk has no locks."""
+    """Lock an open folder; returns whether it could be: it is held elsewhere, or its disk has no locks."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -61,22 +59,21 @@ def _hold(handle: int) -> bool:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Remove temporaries for ``path`` that nobody holds; one that cannot be removed stays."""
-    ours = re.compile(re.escape(_prefix(path)) + "[a-z0-9_]{8}" + re.escape(path.suffix))
+    """Remove temporary folders for ``path`` that nobody holds; one that cannot be removed stays."""
+    ours = re.compile(re.escape(_prefix(path)) + "[a-z0-9_]{8}")
     with suppress(OSError), os.scandir(path.parent) as found:
-        for item in [item for item in found if ours.fullmatch(item.name)]:
-            if time.time() - item.stat(follow_symlinks=False).st_mtime >= MIN_AGE_S:
-                _remove_unless_held(Path(item.path))
+        for item in found:
+            if not ours.fullmatch(item.name):
+                continue
+            with suppress(OSError):
+                if time.time() - item.stat(follow_symlinks=False).st_mtime >= MIN_AGE_S:
+                    _remove_unless_held(Path(item.path))
 
 
-def _remove_unless_held(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+def _remove_unless_held(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
     try:
-        if not _hold(handle):
-            return
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        if _hold(handle):
+            shutil.rmtree(folder)
     finally:
         os.close(handle)

@@ -56,8 +56,8 @@ def test_replacing_shows_the_old_file_until_the_new_one_is_whole(tmp_path: Path)
     with replacing(path) as temporary:
         temporary.write_text("new")
         assert path.read_text() == "old"
-        assert temporary.parent == path.parent
-        assert temporary.suffix == ".gz"
+        assert temporary.parent.parent == path.parent
+        assert temporary.name == path.name
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -20,16 +20,16 @@ from genotools.temporaries import temporary_file, temporary_folder
 
 make = temporary_folder if sys.argv[2] == "folder" else temporary_file
 with make(Path(sys.argv[1])) as temporary:
-    target = temporary / "part" if temporary.is_dir() else temporary
-    target.write_text("half")
-    print(temporary, flush=True)
+    folder = temporary if temporary.is_dir() else temporary.parent
+    (folder / ".tmp-of-a-library").write_text("half")
+    print(folder, flush=True)
     time.sleep(600)
 """
 
 
 @contextmanager
 def another_process(path: Path, kind: str) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
-    """A process that holds a temporary for ``path`` until it is killed."""
+    """A process that holds a temporary folder for ``path`` until it is killed."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(path), kind], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -68,29 +68,46 @@ def test_what_another_process_holds_stays_however_old(tmp_path: Path, kind: str)
         assert held.exists()
 
 
+def test_a_writer_may_put_another_file_in_the_place_of_the_temporary(tmp_path: Path) -> None:
+    """As safetensors does: what is held is the folder."""
+    path = tmp_path / "w.safetensors"
+    with temporary_file(path) as temporary:
+        (temporary.parent / "other").write_text("new")
+        (temporary.parent / "other").replace(temporary)
+        grow_old(temporary)
+        grow_old(temporary.parent)
+        write_text(path, "of somebody else")
+        assert temporary.read_text() == "new"
+
+
 @pytest.mark.parametrize(
-    "name", [".out.txt.swp", ".out.txt.genotools-abc.txt", ".other.txt.genotools-abcdefgh.txt", "out.txt.bak"]
+    "name", [".out.txt.swp", ".out.txt.genotools-abc", ".other.txt.genotools-abcdefgh", "out.txt.bak"]
 )
-def test_files_of_other_names_stay(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text("mine")
+def test_folders_of_other_names_stay(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
     grow_old(tmp_path / name)
     write_text(tmp_path / "out.txt", "new")
-    assert (tmp_path / name).read_text() == "mine"
+    assert (tmp_path / name).is_dir()
 
 
-def test_a_link_of_such_a_name_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("mine")
-    link = tmp_path / ".out.txt.genotools-abcdefgh.txt"
-    link.symlink_to(tmp_path / "mine.txt")
-    os.utime(link, (0, 0), follow_symlinks=False)
+def test_what_is_no_folder_stays_and_hides_no_other(tmp_path: Path) -> None:
+    """A link is not followed, a pipe not waited for."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / ".out.txt.genotools-link0000").symlink_to(tmp_path / "mine")
+    os.mkfifo(tmp_path / ".out.txt.genotools-pipe0000")
+    (tmp_path / ".out.txt.genotools-file0000").write_text("mine")
+    (tmp_path / ".out.txt.genotools-left0000").mkdir()
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0), follow_symlinks=False)
     write_text(tmp_path / "out.txt", "new")
-    assert (tmp_path / "mine.txt").read_text() == "mine"
+    left = sorted(path.name.removeprefix(".out.txt.genotools-") for path in tmp_path.iterdir())
+    assert left == ["file0000", "link0000", "mine", "out.txt", "pipe0000"]
 
 
 def test_temporaries_of_this_process_end_with_their_block(tmp_path: Path) -> None:
     with temporary_file(tmp_path / "a.h5") as file, temporary_folder(tmp_path / "a") as folder:
-        assert file.suffix == ".h5"
-        assert file.parent == folder.parent == tmp_path
+        assert file.name == "a.h5"
+        assert file.parent.parent == folder.parent == tmp_path
         (folder / "inside").write_text("x")
     assert list(tmp_path.iterdir()) == []
 
@@ -138,5 +155,5 @@ def test_a_folder_is_put_in_the_place_of_another(
         (made / "text").write_text(text)
         swap_folder(made, tmp_path / "entry", aside=tmp_path / "aside")
         assert (tmp_path / "entry" / "text").read_text() == text
-    assert (tmp_path / "aside" / "text").read_text() == "first"
-    assert not (tmp_path / "made").exists()
+    old = tmp_path / ("made" if in_one_step else "aside")
+    assert (old / "text").read_text() == "first"

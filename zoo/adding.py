@@ -10,9 +10,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from genotools.errors import DataError, OutputExistsError
-from genotools.files import swap_folder, write_json
+from genotools.files import parse_json, swap_folder, write_json
 from genotools.genotype.genotype import Genotype
 from genotools.temporaries import temporary_folder
+from genotools.training.weights_header import read_weights_header
 from genotools.zoo.card import CARD, Licences, file_sha256, make_card
 from genotools.zoo.entry import GENOTYPE, KEPT_FILES, ONNX, WEIGHTS, Entry, read_entry
 from genotools.zoo.index import write_index
@@ -47,7 +48,7 @@ def add_entry(
     source
         A genotype file, or a folder with ``genotype.json`` and perhaps ``weights.safetensors`` and ``model.onnx``.
     summary, origin, licences, facts
-        What the card says; ``facts`` may hold ``task``, ``data``, ``macro`` and ``metrics``.
+        What the card says; ``facts`` are those of :func:`genotools.zoo.sources.facts_of`.
     zoo
         The zoo's folder; by default that of ``GENOTOOLS_ZOO``, else the person's own.
     force
@@ -70,6 +71,7 @@ def add_entry(
     target = folder / name
     if target.exists() and not force:
         raise OutputExistsError(target)
+    of_model = _facts_of_model(source, name) if source.is_dir() else {}
     folder.mkdir(parents=True, exist_ok=True)
     with temporary_folder(target) as work:
         made = work / name
@@ -84,7 +86,7 @@ def add_entry(
             digest=genotype.digest,
             licences=(licences or Licences()).model_dump(),
             files={file: file_sha256(made / file) for file in files},
-            **(_facts_of_genotype(genotype) | _facts_of_model(made, name) | dict(facts or {})),
+            **(_facts_of_genotype(genotype) | dict(facts or {}) | of_model),
         )
         write_json(made / CARD, card.model_dump(exclude_none=True))
         entry = read_entry(made)
@@ -103,14 +105,23 @@ def _facts_of_genotype(genotype: Genotype) -> dict[str, object]:
 
 
 def _facts_of_model(folder: Path, name: str) -> dict[str, object]:
-    """Return how windows are given to the model of a folder, and what it says of a few; nothing without a model."""
-    if not any((folder / file).is_file() for file in (ONNX, WEIGHTS)):
+    """Return how windows are given to the model of a folder, and what it says of a few; nothing without such."""
+    if not any((folder / file).is_file() for file in (ONNX, WEIGHTS)) or _is_per_position(folder):
         return {}
     from genotools.zoo.known_answers import ask, inputs_of  # they run the model
     from genotools.zoo.model import predictor_of_folder
 
     model = predictor_of_folder(folder, name=name, device="cpu")
-    return {"inputs": inputs_of(model).model_dump(), "known_answers": ask(model).model_dump()}
+    return {"inputs": inputs_of(model).model_dump(), "known_answers": ask(model)}
+
+
+def _is_per_position(folder: Path) -> bool:
+    """Return whether a network has outputs for every position, which no predictor of windows gives."""
+    if not (folder / WEIGHTS).is_file():
+        return False
+    text = read_weights_header(folder / WEIGHTS).get("task", "{}")
+    task = parse_json(text, where=f"{folder / WEIGHTS}: task")
+    return isinstance(task, dict) and bool(task.get("per_position"))
 
 
 @contextmanager

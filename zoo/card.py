@@ -24,6 +24,7 @@ from genotools.genotype.macro import MAX_LENGTH_BP
 __all__ = [
     "CARD",
     "MAX_CARD_BYTES",
+    "MAX_TOLERANCE",
     "Card",
     "FileName",
     "Inputs",
@@ -42,6 +43,8 @@ __all__ = [
 CARD = "card.json"
 MAX_CARD_BYTES = 1_000_000
 MAX_FILES = 32
+MAX_TOLERANCE = 0.5
+"""Of known answers: one that is larger says nothing."""
 
 # Control characters could take over a terminal; the others turn the direction of what is written after them.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -111,8 +114,8 @@ class KnownAnswers(BaseModel):
         list[Annotated[StrictStr, Field(pattern="^[ACGTN]+$")]], Field(min_length=1, max_length=16)
     ]
     outputs: Annotated[list[list[FiniteFloat]], Field(min_length=1, max_length=16)]
-    """All outputs for each window."""
-    tolerance: Annotated[FiniteFloat, Field(gt=0, le=0.5)]
+    """All outputs for each window, the first 1000 at most."""
+    tolerance: Annotated[FiniteFloat, Field(gt=0, le=MAX_TOLERANCE)]
 
 
 class Card(BaseModel):

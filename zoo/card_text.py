@@ -72,8 +72,9 @@ def _flat(value: object) -> str:
         texts = {
             key: f"({_flat(inner)})" if isinstance(inner, dict) else _flat(inner)
             for key, inner in value.items()
+            if inner is not None
         }
-        return ", ".join(f"{key} {texts[key]}" for key, inner in value.items() if inner is not None)
+        return ", ".join(f"{key} {text}" for key, text in texts.items())
     if isinstance(value, list):
         return ", ".join(_flat(inner) for inner in value)
     return value if isinstance(value, str) else json.dumps(value)

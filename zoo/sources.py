@@ -18,7 +18,8 @@ def facts_of(source: Path) -> dict[str, dict[str, object]]:
     if not isinstance(config, dict) or not isinstance(result, dict):
         raise DataError(f"{source}: config.json and result.json must hold JSON objects.")
     kinds = {TRAINING.name: _of_training, SEARCH.name: _of_search}
-    facts = kinds[config["format"]](source, config, result) if config.get("format") in kinds else {}
+    name = config.get("format")
+    facts = kinds[name](source, config, result) if isinstance(name, str) and name in kinds else {}
     return {key: value for key, value in facts.items() if isinstance(value, dict)}
 
 
@@ -42,10 +43,18 @@ def _of_training(source: Path, config: dict[str, Any], result: dict[str, Any]) -
 def _of_search(source: Path, config: dict[str, Any], result: dict[str, Any]) -> dict[str, object]:
     SEARCH.check_object(config, where=source / "config.json")
     SEARCH.check_object(result, where=source / "result.json")
-    keys = ("engine", "seed", "settings", "space", "genotools")
-    found = {key: config[key] for key in keys if key in config}
-    found |= {key: result[key] for key in ("n_trials", "objectives", "score") if key in result}
-    return {"search": found, "macro": config.get("macro"), "data": _without_folders(config.get("data"))}
+    evaluator, space = config.get("evaluator"), config.get("space")
+    told = (
+        config | evaluator if isinstance(evaluator, dict) else config
+    )  # engines that train one supernet have none
+    search: dict[str, object] = {
+        **{key: told[key] for key in ("engine", "seed", "genotools") if key in told},
+        "space": space.get("name") if isinstance(space, dict) else space,
+        **{key: result[key] for key in ("score", "objectives", "n_trials") if key in result},
+        **{key: told[key] for key in ("settings", "training") if key in told},
+    }
+    data = {"digest": told["store_digest"]} if "store_digest" in told else told.get("data")
+    return {"search": search, "macro": told.get("macro"), "data": _without_folders(data)}
 
 
 def _without_folders(data: object) -> object:

@@ -22,10 +22,12 @@ def verify_answers(entry: Entry) -> str:
         return "no model"
     if entry.card.known_answers is None:
         return "no known answers"
-    from genotools.zoo.known_answers import check_answers  # it runs the model
+    from genotools.zoo.known_answers import check_answers, inputs_of  # it runs the model
     from genotools.zoo.model import predictor_of_folder
 
     model = predictor_of_folder(entry.path, name=entry.name, device="cpu")
+    if entry.card.inputs not in (None, inputs_of(model)):
+        raise DataError(f"{entry.path / CARD}: inputs: the model takes its windows otherwise.")
     difference = check_answers(entry.card.known_answers, model, where=str(entry.path / CARD))
     return f"{len(entry.card.known_answers.windows)} known answers, {difference:.1g} off at most"
 

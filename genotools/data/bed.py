@@ -23,8 +23,9 @@ __all__ = ["POINT_PEAKS", "Intervals", "PointPeak", "Regions", "is_whole", "read
 PointPeak = Literal["centre", "summit"]
 POINT_PEAKS = get_args(PointPeak)
 MAX_LINES = 100_000_000
-MAX_SHARED_TEXTS = 100_000
 """Of a text file whose records are kept in memory."""
+MAX_SHARED_TEXTS = 100_000
+"""Names that are kept once each; more are hardly the same few again."""
 SIGNAL, SUMMIT = 6, 9
 """Columns of narrowPeak, from 0."""
 

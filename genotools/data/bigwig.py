@@ -107,8 +107,8 @@ class BigWig(BinaryFile):
             summary = int(header["summary"])
             self.n_covered = int(self._read(summary, (("n", "u8"),))[0]["n"]) if summary else 0
             self._ids, lengths = self._contigs(int(header["contigs"]))
-            # A file without any number has no index.
-            if self._index and self._read(self._index, (("magic", "u4"),))[0]["magic"] != INDEX_MAGIC:
+            has_numbers = self._index or self.n_covered  # without any there is no index
+            if has_numbers and self._read(self._index, (("magic", "u4"),))[0]["magic"] != INDEX_MAGIC:
                 raise self._damage("there is no index where it should be")
         except DataError:
             self.close()

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from genotools.data.encoding import UNKNOWN, encode
 from genotools.data.unpacking import GZIP_MAGIC, unpacked
 from genotools.errors import DataError
-from genotools.files import replacing
+from genotools.temporaries import temporary_file
 
 __all__ = ["Fasta", "near_names"]
 
@@ -273,8 +273,10 @@ def _keep_index(index: Path, beside: Path) -> None:
     """Move a new index beside its FASTA where that folder can be written; the reader needs it no more."""
     if not os.access(beside.parent, os.W_OK):
         return
-    with replacing(beside) as temporary:
+    with temporary_file(beside) as temporary:
         shutil.copyfile(index, temporary)
+        temporary.chmod(0o644)
+        temporary.replace(beside)  # a link to the index of another file gives way, it is not followed
 
 
 def _read_index(path: Path, index: Path) -> pyfaidx.Faidx:

@@ -73,13 +73,17 @@ def open_hdf5(path: Path | str, mode: Literal["r", "r+", "w"] = "r") -> h5py.Fil
     Raises
     ------
     DataError
-        If there is such a heap within the first 64 MB.
+        If there is such a heap within the first 64 MB, or numbers of the file's own are not of 8 bytes.
     OSError
         If the file cannot be read or is not HDF5.
     """
     if mode != "w":
         _check_heaps(Path(path))
-    return h5py.File(path, mode, locking=False)
+    file = h5py.File(path, mode, locking=False)
+    if mode != "w" and file.id.get_create_plist().get_sizes() != (8, 8):  # in such heaps, sizes lie elsewhere
+        file.close()
+        raise DataError(f"{path}: offsets or lengths of other than 8 bytes, which are not read.")
+    return file
 
 
 def _check_heaps(path: Path) -> None:
@@ -177,6 +181,10 @@ def _size_of(file: h5py.File) -> int:
 
 def texts_of(dataset: h5py.Dataset) -> tuple[str, ...]:
     """Return a row of texts; raises DataError where they have more than 256 MB together."""
+    if dataset.ndim != 1:
+        raise DataError(
+            f"{dataset.file.filename}: {dataset.name[1:]} have shape {dataset.shape}, a row was expected."
+        )
     too_much = DataError(
         f"{dataset.file.filename}: {dataset.name[1:]} hold more than {MAX_TEXT_BYTES:,} bytes."
     )

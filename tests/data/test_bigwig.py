@@ -90,6 +90,7 @@ def in_circles() -> bytes:
         (changed(112, "I", 2**32 - 1), "there are no contigs where they should be"),
         (changed(138, "H", 65535), "byte .* is needed"),
         (changed(INDEX, "I", 1), "there is no index where it should be"),
+        (changed(24, "Q", 0), "there is no index where it should be"),
         (changed(NODE + 28, "Q", 10**12), "byte 1,000,.* is needed"),
         (changed(NODE + 20, "Q", 0), "a block cannot be unpacked: .*"),
         (changed(52, "I", 0), "a block is of an unknown kind, or cut off"),

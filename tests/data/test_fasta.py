@@ -169,3 +169,20 @@ def test_a_record_that_the_index_cannot_hold_is_told(tmp_path: Path) -> None:
         DataError, match=r"genome\.fa: it cannot be indexed: a record's lines differ in length"
     ):
         Fasta(path)
+
+
+@pytest.mark.parametrize("is_dangling", [False, True])
+def test_a_link_to_the_index_of_another_file_gives_way(tmp_path: Path, is_dangling: bool) -> None:
+    """Workflows link what they need into a folder of their own: what others own is not written to."""
+    for name, text in (("shared", ">chr1\nACGT\n>chr2\nACGT\n"), ("mine", ">mychrom\nACGTACGT\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "g.fa").write_text(text)
+    Fasta(tmp_path / "shared" / "g.fa").close()
+    index = tmp_path / "shared" / "g.fa.fai"
+    before = index.read_text()
+    link = tmp_path / "mine" / "g.fa.fai"
+    link.symlink_to(tmp_path / "nowhere" / "g.fa.fai" if is_dangling else index)
+    with Fasta(tmp_path / "mine" / "g.fa") as mine:
+        assert dict(mine.contigs) == {"mychrom": 8}
+    assert index.read_text() == before
+    assert not link.is_symlink()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -156,6 +157,24 @@ def test_bases_that_look_like_a_heap_are_bases(tmp_path: Path) -> None:
     assert len(places) == 2, "the heap of the attributes, and the bases"
     with SequenceStore.open(path) as store:
         np.testing.assert_array_equal(store.codes(np.array([0])), codes)
+
+
+def test_a_file_whose_own_numbers_are_of_another_size_is_refused(tmp_path: Path) -> None:
+    """Sizes lie elsewhere in its heaps, and HDF5 would go on for ever in one that does not end."""
+    plan = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    plan.set_sizes(8, 4)
+    path = tmp_path / "x.h5"
+    h5py.h5f.create(bytes(path), h5py.h5f.ACC_TRUNC, fcpl=plan).close()
+    with pytest.raises(DataError, match=r"x\.h5: offsets or lengths of other than 8 bytes"):
+        open_hdf5(path)
+
+
+@pytest.mark.parametrize("names", [b"ab", [["a", "b"], ["c", "d"]]])
+def test_texts_that_are_no_row_are_refused(tmp_path: Path, names: Any) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["names"] = np.array(names, dtype="S2")
+        with pytest.raises(DataError, match=r"names have shape .*, a row was expected"):
+            texts_of(file["names"])
 
 
 def test_heaps_in_heaps_are_not_walked_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

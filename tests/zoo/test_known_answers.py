@@ -5,13 +5,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from genotools.cli.main import app
 from genotools.errors import DataError
+from genotools.genotype import GENOME_NAS, Layer, Macro, Task
+from genotools.genotype.documents import space_to_document
+from genotools.nn import build
+from genotools.training.weights import save_weights
 from genotools.zoo import add_entry, load, load_entry, verify_answers
+from genotools.zoo.card import KnownAnswers
 from genotools.zoo.entry import Entry
+from genotools.zoo.known_answers import ask, check_answers
 from genotools.zoo.sources import facts_of
 
 
@@ -108,6 +116,72 @@ def test_answers_of_different_lengths_are_refused(model_folder: Path) -> None:
         verify_answers(change(entry, lambda known: known["outputs"][0].pop()))
 
 
+def test_a_card_that_says_otherwise_how_windows_are_given_is_refused(model_folder: Path) -> None:
+    entry = added(model_folder)
+    card = json.loads((entry.path / "card.json").read_text())
+    card["inputs"]["bases"] = "TGCA"
+    (entry.path / "card.json").write_text(json.dumps(card))
+    with pytest.raises(DataError, match="inputs: the model takes its windows otherwise"):
+        verify_answers(load_entry("mine"))
+
+
+class FakeModel:
+    """A predictor whose outputs are given."""
+
+    digest = "0" * 64
+
+    def __init__(self, n_outputs: int, *, length: int = 60, value: float = 0.5, metadata: str = "{}") -> None:
+        self.names, self.length, self._value = [f"o{index}" for index in range(n_outputs)], length, value
+        self.metadata = {"known_answers": metadata}
+
+    def predict(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.full((len(codes), len(self.names)), self._value, dtype=np.float32)
+
+
+def test_of_very_many_outputs_the_first_are_kept_and_of_very_long_windows_none() -> None:
+    known = ask(FakeModel(20_000))
+    assert known is not None
+    assert [len(row) for row in known["outputs"]] == [1000, 1000]
+    assert check_answers(KnownAnswers(**known), FakeModel(20_000), where="x") == 0
+    assert ask(FakeModel(1, length=200_000)) is None
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_answers_that_are_no_numbers_are_not_kept(value: float) -> None:
+    assert ask(FakeModel(3, value=value)) is None
+
+
+@pytest.mark.parametrize(
+    ("metadata", "tolerance"),
+    [
+        ("[1]", 1e-4),
+        ('{"tolerance": null}', 1e-4),
+        ('{"tolerance": 0.02}', 0.02),
+        ('{"tolerance": 9.0}', 0.5),
+    ],
+)
+def test_a_file_of_fewer_bits_says_how_far_it_is_off(metadata: str, tolerance: float) -> None:
+    known = ask(FakeModel(3, metadata=metadata))
+    assert known is not None
+    assert known["tolerance"] == tolerance
+
+
+def test_what_is_no_json_in_a_file_is_told() -> None:
+    with pytest.raises(DataError, match="known_answers of the ONNX file: not valid JSON"):
+        ask(FakeModel(3, metadata="x"))
+
+
+def test_a_network_with_outputs_per_position_is_added_without_answers(tmp_path: Path) -> None:
+    macro = Macro(length=60, channels=2, layers=(Layer("normal"),), head_hidden=8)
+    genotype = GENOME_NAS.sample(rng=np.random.default_rng(3))
+    network = build(genotype, macro, Task(2, per_position=True), seed=3)
+    genotype.save(tmp_path / "genotype.json")
+    save_weights(tmp_path / "weights.safetensors", network)
+    entry = added(tmp_path)
+    assert entry.card.known_answers is None
+    assert verify_answers(entry) == "no known answers"
+
+
 def test_a_genotype_alone_has_nothing_to_answer(genotype_file: Path) -> None:
     entry = added(genotype_file)
     assert entry.card.known_answers is None
@@ -131,12 +205,18 @@ def test_the_card_of_a_training_has_its_settings_and_that_of_a_search_its_engine
     search = tmp_path / "search"
     search.mkdir()
     (search / "best.genotype.json").write_bytes(genotype_file.read_bytes())
-    head = {"format": "genotools/search", "version": 2, "engine": "darts", "seed": 5}
-    (search / "config.json").write_text(json.dumps({**head, "settings": {"epochs": 2}}))
+    head = {"format": "genotools/search", "version": 2, "engine": "evolution", "seed": 5}
+    evaluator = {"store_digest": "sha256:1", "macro": {"length": 9}, "training": {"epochs": 2}}
+    more = {"settings": {"population": 4}, "space": space_to_document(GENOME_NAS), "evaluator": evaluator}
+    (search / "config.json").write_text(json.dumps({**head, **more}))
     (search / "result.json").write_text(json.dumps({**head, "n_trials": 4, "score": 0.5}))
     add_entry("found", search, summary="a test", origin="a test", facts=facts_of(search))
-    expected = {"engine": "darts", "seed": 5, "settings": {"epochs": 2}, "n_trials": 4, "score": 0.5}
-    assert load_entry("found").card.search == expected
+    card = load_entry("found").card
+    assert card.search == {
+        **{"engine": "evolution", "seed": 5, "space": "genome-nas", "score": 0.5, "n_trials": 4},
+        **{"settings": {"population": 4}, "training": {"epochs": 2}},
+    }
+    assert (card.data, card.macro) == ({"digest": "sha256:1"}, {"length": 9})
 
 
 def test_what_a_search_wrote_into_a_genotype_is_in_the_card(genotype_file: Path, tmp_path: Path) -> None:
