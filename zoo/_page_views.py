@@ -86,7 +86,8 @@ def make_view(entry: Entry, drawings: Drawings) -> View:
         words=describe(entry.genotype),
         commands=_commands(entry),
         downloads=_downloads(entry),
-        keys={"parameters": params} | {label: value for label, (value, _) in measured.items()},
+        keys={"parameters": params, "trained": float(len(entry.parts) > 1)}
+        | {label: value for label, (value, _) in measured.items()},
         text=" ".join(" ".join(texts).split()).lower()[:MAX_SEARCH_TEXT],
     )
 
@@ -94,7 +95,9 @@ def make_view(entry: Entry, drawings: Drawings) -> View:
 def sort_choices(views: Sequence[View]) -> list[tuple[str, str]]:
     """Return the orders that the gallery offers: the key with its direction, and how a person reads it."""
     metrics = [label for label in METRICS.values() if any(label in view.keys for view in views)]
+    some = 0 < sum(view.has_model for view in views) < len(views)
     return [
+        *([("trained:down", "trained first")] if some else []),
         ("name:up", "name"),
         ("parameters:up", "fewest parameters"),
         ("parameters:down", "most parameters"),

@@ -101,6 +101,7 @@ def _copy(entry: Entry, folder: Path) -> None:
 def _html(entries: Sequence[Entry]) -> str:
     drawings = Drawings(entry.genotype for entry in entries)
     views = [make_view(entry, drawings) for entry in entries]
+    views.sort(key=lambda view: (not view.has_model, view.name))
     widths = sorted({round(drawing.width_px) for view in views for drawing in view.drawings})
     templates = templates_of("genotools.zoo")
     style = templates.get_template("_page_style.css.j2").render(widths=widths)

@@ -167,7 +167,7 @@ def test_a_view_of_a_model_has_its_figures_task_data_licences_and_commands(zoo: 
         "trained/weights.safetensors",
         "trained/model.onnx",
     ]
-    assert view.keys == {"parameters": 4321, "AUROC": 0.75, "AUPRC": 0.5}
+    assert view.keys == {"parameters": 4321, "trained": 1, "AUROC": 0.75, "AUPRC": 0.5}
     assert "ars" in view.text
     assert sort_choices([view])[-1] == ("AUPRC:down", "best AUPRC")
 
@@ -185,7 +185,7 @@ def test_cards_with_anything_in_their_free_parts_are_shown(
 ) -> None:
     add_entry("odd", genotype_file, summary="odd", origin="a test", zoo=tmp_path / "zoo", facts=facts)
     view = make_view(list_entries(tmp_path / "zoo")[0], NoDrawings())  # type: ignore[arg-type]
-    assert set(view.keys) == {"parameters"}
+    assert set(view.keys) == {"parameters", "trained"}
     assert view.keys["parameters"] > 1e6
     assert all(len(value) < 1000 for _, value in view.facts)
     json.dumps(view.keys, allow_nan=False)
