@@ -92,6 +92,11 @@ def make_view(entry: Entry, drawings: Drawings) -> View:
     )
 
 
+def _keys(entry: Entry, params: int, measured: Mapping[str, tuple[float, str]]) -> dict[str, float]:
+    values = {label: value for label, (value, _) in measured.items()}
+    return {"parameters": params, "trained": float(len(entry.parts) > 1), **values}
+
+
 def sort_choices(views: Sequence[View]) -> list[tuple[str, str]]:
     """Return the orders that the gallery offers: the key with its direction, and how a person reads it."""
     metrics = [label for label in METRICS.values() if any(label in view.keys for view in views)]

@@ -152,7 +152,7 @@ def test_entries_are_sorted_by_name_size_and_metric(server: Any, folder: Path) -
     orders = result_of(server, folder, script)
     assert orders["name"] == sorted(orders["name"])
     assert orders["trained first"] == ["trained", *(name for name in orders["name"] if name != "trained")]
-    assert list(orders)[0] == "trained first"
+    assert next(iter(orders)) == "trained first"
     assert orders["fewest parameters"][:2] == ["trained", "pooling-only"]
     assert orders["most parameters"] == [
         *orders["most parameters"][:2],
