@@ -12,7 +12,18 @@ from typer.testing import CliRunner
 from genotools.cli.main import app
 from genotools.errors import DataError, OutputExistsError
 from genotools.genotype import GENOME_NAS, Genotype
-from genotools.zoo import add_entry, entry_names, entry_path, list_entries, load, load_entry, verify_entry
+from genotools.search.one_shot_engines import ONE_SHOT_ENGINES
+from genotools.search.registry import ENGINES
+from genotools.zoo import (
+    add_entry,
+    entry_names,
+    entry_path,
+    list_entries,
+    load,
+    load_entry,
+    verify_answers,
+    verify_entry,
+)
 from genotools.zoo.index import check_index
 from genotools.zoo.places import shipped_zoo, user_zoo
 from genotools.zoo.sources import facts_of
@@ -36,16 +47,28 @@ def test_shipped_entries_verify_and_lie_in_the_published_space() -> None:
     assert len({entry.genotype.digest for entry in untrained}) == len(untrained)
 
 
-def test_the_shipped_model_predicts_and_is_what_its_card_says() -> None:
-    entry = load_entry("yeast-dilated-wide")
+@pytest.mark.parametrize("name", ["yeast-dilated-wide", "yeast-local-search"])
+def test_shipped_models_predict_and_are_what_their_cards_say(name: str) -> None:
+    entry = load_entry(name)
     assert entry.parts == ["genotype", "weights", "onnx"]
     assert "onnx belong to the genotype" in verify_entry(entry)[-1]
-    assert entry.genotype == load_entry("dilated-wide").genotype
+    assert verify_answers(entry).startswith("2 known answers")
     assert all(path.stat().st_size <= 8_000_000 for path in entry.path.iterdir())
-    model = load("yeast-dilated-wide")
+    card = entry.card
+    assert None not in (card.task, card.macro, card.training, card.metrics, card.inputs)
+    assert card.data is not None
+    assert card.data["genome"] == "sacCer3"
+    model = load(name)
     codes = np.random.default_rng(0).integers(0, 4, size=(2, 1000), dtype=np.uint8)
     assert model.predict(codes).shape == (2, 240)
     assert "Reb1" in model.names
+
+
+def test_a_genotype_of_every_engine_ships_and_says_which_search_found_it() -> None:
+    for engine in [*ENGINES, *ONE_SHOT_ENGINES]:
+        search = load_entry(f"yeast-{engine}").card.search
+        assert search is not None
+        assert search["engine"] == engine
 
 
 def test_an_added_entry_is_found_by_name(genotype_file: Path) -> None:
