@@ -20,7 +20,7 @@ def facts_of(source: Path) -> dict[str, dict[str, object]]:
     kinds = {TRAINING.name: _of_training, SEARCH.name: _of_search}
     name = config.get("format")
     facts = kinds[name](source, config, result) if isinstance(name, str) and name in kinds else {}
-    return {key: value for key, value in facts.items() if isinstance(value, dict)}
+    return {key: value for key, value in facts.items() if isinstance(value, dict) and value}
 
 
 def _of_training(source: Path, config: dict[str, Any], result: dict[str, Any]) -> dict[str, object]:
