@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, helper
 
 from genotools import __version__
+from genotools.data.known_windows import comparison_windows, largest_difference
 from genotools.data.store import SequenceStore
 from genotools.data.strands import Strands
 from genotools.errors import DataError, GenotoolsError
@@ -29,7 +30,6 @@ from genotools.export.comparison import MAX_LOSS, Comparison, compare_on_store, 
 from genotools.export.deployed import Deployed, deploy
 from genotools.export.precision import Precision, input_ranges, largest_weight, to_half, to_int8
 from genotools.export.runtime import OnnxPredictor, sealed
-from genotools.export.verify import comparison_windows, largest_difference
 from genotools.files import check_output, replacing
 from genotools.formats import ONNX
 from genotools.nn.window_network import WindowNetwork

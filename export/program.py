@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from genotools.data.known_windows import comparison_windows, largest_difference
 from genotools.data.strands import Strands
 from genotools.errors import DataError, GenotoolsError
 from genotools.export._graph import quiet
 from genotools.export._metadata import describe_network
 from genotools.export._reference import check_differences, check_network, expected_outputs
 from genotools.export.deployed import Deployed, deploy
-from genotools.export.verify import comparison_windows, largest_difference
 from genotools.files import check_output, replacing
 from genotools.formats import PROGRAM
 from genotools.nn.window_network import WindowNetwork

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from genotools.data.encoding import UNKNOWN, encode
+from genotools.data.encoding import encode
+from genotools.data.known_windows import comparison_windows, largest_difference
 from genotools.data.strands import Strands, predict_strands
 from genotools.errors import DataError
 from genotools.export.runtime import OnnxPredictor
 from genotools.files import parse_json
 from genotools.predictor import Predictor
 
-__all__ = ["Verification", "comparison_windows", "largest_difference", "verify_onnx"]
+__all__ = ["Verification", "verify_onnx"]
 
 BATCH_SIZES = (1, 2, 17)
 
@@ -92,14 +92,3 @@ def _difference(model: OnnxPredictor, weights: Predictor) -> float:
     strands: Strands = "both" if model.averages_strands else "forward"
     expected = predict_strands(weights, codes, strands=strands).mean(axis=0)
     return max(largest_difference(model.predict(codes[:n]), expected[:n]) for n in BATCH_SIZES)
-
-
-def comparison_windows(digest: str, length: int, n: int) -> NDArray[np.uint8]:
-    """Return windows ``(n, length)``, some bases unknown, that are the same for equal networks."""
-    rng = np.random.default_rng(int(digest[:16], 16))
-    return rng.integers(0, UNKNOWN + 1, size=(n, length), dtype=np.uint8)
-
-
-def largest_difference(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
-    """Return the largest difference between predictions, of the value itself where that is above 1."""
-    return float((np.abs(found - expected) / np.maximum(1, np.abs(expected))).max())

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from genotools.data.encoding import BASES, UNKNOWN, decode, encode
+from genotools.data.encoding import BASES, decode, encode
+from genotools.data.known_windows import comparison_windows, largest_difference
 from genotools.errors import DataError
 from genotools.files import parse_json
 from genotools.predictor import Predictor
@@ -31,8 +32,7 @@ def ask(model: Predictor) -> dict[str, Any] | None:
     """
     if model.length > MAX_WINDOW_BP:
         return None
-    rng = np.random.default_rng(int(model.digest[:16], 16))
-    codes = rng.integers(0, UNKNOWN + 1, size=(N_WINDOWS, model.length), dtype=np.uint8)
+    codes = comparison_windows(model.digest, model.length, N_WINDOWS)
     outputs = model.predict(codes)[:, :MAX_OUTPUTS]
     if not np.isfinite(outputs).all():
         return None
@@ -58,7 +58,7 @@ def check_answers(known: KnownAnswers, model: Predictor, *, where: str) -> float
         raise DataError(f"{where}: known_answers: {max(numbers)} outputs, the model has {n_outputs}.")
     wanted = np.array(known.outputs)
     found = model.predict(np.stack([encode(window) for window in known.windows]))[:, :MAX_OUTPUTS]
-    difference = float((np.abs(found - wanted) / np.maximum(1, np.abs(wanted))).max())
+    difference = largest_difference(found, wanted)
     if not difference <= known.tolerance:
         raise DataError(
             f"{where}: the model differs from its known answers by {difference:.2g}, {known.tolerance:g} is allowed."

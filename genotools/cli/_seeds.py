@@ -51,18 +51,28 @@ def sampling_seeds(
 ) -> None:
     """Search once a seed in ``output/seed-N``, and at random with as much training in ``output/random-N``."""
     with _claimed(output, resume=options.resume):
-        _sampling_seeds(engine, options, output, seeds, beside_random=beside_random, as_json=as_json)
+        results = _results(engine, options, output, seeds, beside_random=beside_random)
+        summary: dict[str, Any] = {
+            **SEARCH_SEEDS.signed_header,
+            "engine": engine,
+            "seeds": list(seeds),
+            "scores": {name: [result.best.score for result in found] for name, found in results.items()},
+        }
+        write_json(output / "seeds.json", summary)
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2))
+        return
+    for name, scores in summary["scores"].items():
+        spread = f" ± {statistics.stdev(scores):.4f}" if len(scores) > 1 else ""
+        each = ", ".join(f"{score:.4f}" for score in scores)
+        typer.echo(f"{name:<20} {statistics.fmean(scores):.4f}{spread}   ({each})")
+    typer.echo(f"report               genotools report {output} -o report.html")
 
 
-def _sampling_seeds(
-    engine: str,
-    options: SamplingOptions,
-    output: Path,
-    seeds: Sequence[int],
-    *,
-    beside_random: bool,
-    as_json: bool,
-) -> None:
+def _results(
+    engine: str, options: SamplingOptions, output: Path, seeds: Sequence[int], *, beside_random: bool
+) -> dict[str, list[SearchResult]]:
+    """Run or continue every search; return those of each engine in the order of the seeds."""
     results: dict[str, list[SearchResult]] = {}
     for seed in seeds:
         typer.echo(f"{engine}, seed {seed} ...", err=True)
@@ -74,21 +84,7 @@ def _sampling_seeds(
             folder = output / f"random-{seed}"
             as_much = _as_random(options, found, resume=folder.exists())
             results.setdefault("random", []).append(run_sampling("random", as_much, folder, seed=seed))
-    summary: dict[str, Any] = {
-        **SEARCH_SEEDS.signed_header,
-        "engine": engine,
-        "seeds": list(seeds),
-        "scores": {name: [result.best.score for result in found] for name, found in results.items()},
-    }
-    write_json(output / "seeds.json", summary)
-    if as_json:
-        typer.echo(json.dumps(summary, indent=2))
-        return
-    for name, scores in summary["scores"].items():
-        spread = f" ± {statistics.stdev(scores):.4f}" if len(scores) > 1 else ""
-        each = ", ".join(f"{score:.4f}" for score in scores)
-        typer.echo(f"{name:<20} {statistics.fmean(scores):.4f}{spread}   ({each})")
-    typer.echo(f"report               genotools report {output} -o report.html")
+    return results
 
 
 def _as_random(options: SamplingOptions, found: SearchResult, *, resume: bool) -> SamplingOptions:

@@ -142,12 +142,13 @@ def read_background(path: Path | str) -> Background:
     path = Path(path)
     try:
         with open_hdf5(path) as file:
-            BACKGROUND.check_attributes(plain_attributes(file), where=path)
+            attributes = plain_attributes(file)
+            BACKGROUND.check_attributes(attributes, where=path)
             if faults := foreign_parts(file) or _too_large(file):
                 raise DataError.from_faults(path, faults)
             names = texts_of(file["names"])
             effects, rms = np.asarray(file["effects"][()]), np.asarray(file["rms"][()])
-            how = {key: str(plain_attributes(file)[key]) for key in TEXTS}
+            how = {key: str(attributes[key]) for key in TEXTS}
     except DataError:
         raise
     except HDF5_ERRORS as error:

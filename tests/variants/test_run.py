@@ -198,9 +198,11 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bytes(
     assert not list(tmp_path.glob("*partial*"))
 
 
-def test_half_of_another_table_is_not_gone_on_with(
+@pytest.fixture
+def half_table(
     model: Any, many_vcf: Path, fasta_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Path:
+    """Return the path of a table whose writing was killed on the way."""
     monkeypatch.setattr(run_module, "SAVE_EVERY_S", 0.0)
 
     def kill(n_done: int, n_all: int | None) -> None:
@@ -210,13 +212,19 @@ def test_half_of_another_table_is_not_gone_on_with(
     output = tmp_path / "s.tsv"
     with pytest.raises(Killed):
         score_to_file(model, many_vcf, fasta_path, output, batch_size=16, on_progress=kill)
+    return output
+
+
+def test_half_of_another_table_is_not_gone_on_with(
+    model: Any, many_vcf: Path, fasta_path: Path, half_table: Path
+) -> None:
     with pytest.raises(DataError, match="is half of a table: go on with --resume"):
-        score_to_file(model, many_vcf, fasta_path, output, batch_size=16)
+        score_to_file(model, many_vcf, fasta_path, half_table, batch_size=16)
     with pytest.raises(DataError, match="begun with another model, other variants or options"):
-        score_to_file(model, many_vcf, fasta_path, output, batch_size=16, resume=True, scores=["diff"])
-    assert not output.exists()
-    score_to_file(model, many_vcf, fasta_path, output, force=True)
-    assert len(records(output)) == len(list(read_variants(many_vcf)))
+        score_to_file(model, many_vcf, fasta_path, half_table, batch_size=16, resume=True, scores=["diff"])
+    assert not half_table.exists()
+    score_to_file(model, many_vcf, fasta_path, half_table, force=True)
+    assert len(records(half_table)) == len(list(read_variants(many_vcf)))
 
 
 @pytest.mark.parametrize(
@@ -238,23 +246,14 @@ def test_damaged_progress_is_told_and_the_half_table_stays(
     many_vcf: Path,
     fasta_path: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    half_table: Path,
     changes: dict[str, object],
     message: str,
 ) -> None:
-    monkeypatch.setattr(run_module, "SAVE_EVERY_S", 0.0)
-
-    def kill(n_done: int, n_all: int | None) -> None:
-        if n_done > 100:
-            raise Killed
-
-    output = tmp_path / "s.tsv"
-    with pytest.raises(Killed):
-        score_to_file(model, many_vcf, fasta_path, output, batch_size=16, on_progress=kill)
     progress = tmp_path / "s.tsv.partial.json"
     progress.write_text(json.dumps(json.loads(progress.read_text()) | changes))
     with pytest.raises(DataError, match=rf"s\.tsv\.partial\.json: {message}.*start anew with --force"):
-        score_to_file(model, many_vcf, fasta_path, output, batch_size=16, resume=True)
+        score_to_file(model, many_vcf, fasta_path, half_table, batch_size=16, resume=True)
     assert (tmp_path / "s.tsv.partial").stat().st_size > 0
 
 
