@@ -117,12 +117,12 @@ def test_published_ops_have_the_published_properties(name: str) -> None:
     op, published = made_anew(name), PUBLISHED[name]
     assert (op.label, op.description) == (published.label, published.description)
     assert (op.reach(1), op.reach(2)) == published.reach
-    n_params = published.n_weights + 16 * published.n_norms
-    assert op.cost(8, 100, 1) == Cost(n_params, 100 * published.n_weights)
+    n_weights, n_params = published.n_weights, published.n_weights + 16 * published.n_norms
+    assert op.cost(8, 100, 1) == Cost(n_params, 100 * n_weights)
     assert [op.out_length(length, 3) for length in (1, 3, 100)] == [1, 1, 34]
     if name == "skip_connect":  # two 1x1 convolutions of 8 to 4 channels
-        published.n_weights, n_params = 64, 80
-    assert op.cost(8, 100, 3) == Cost(n_params, 34 * published.n_weights)
+        n_weights, n_params = 64, 80
+    assert op.cost(8, 100, 3) == Cost(n_params, 34 * n_weights)
 
 
 @pytest.mark.parametrize("name", ["tanh", "identity", "sigmoid", "relu"])
