@@ -73,7 +73,7 @@ def test_costs_add_up_and_lengths_round_up() -> None:
     assert [ceil_length(length, 2) for length in (1, 2, 3, 1000)] == [1, 1, 2, 500]
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Published:
     """What is published of an op: its name in drawings and prose, weights and reach of 8 channels by hand."""
 
