@@ -3,9 +3,9 @@
     python benchmarks/gpu.py [--batch 32 100] [--repeats 20] [--seed 0]
 
 A step is forward pass, loss with slowness penalty, backward pass, clipping and update, on random windows that lie on
-the device; 1000 bp and 919 outputs. ``plain`` runs the modules as they are written, in float32; ``captured`` is what
-``genotools train`` does, in three precisions; ``compiled`` is the same without a CUDA graph. Predictions are those of
-``genotools eval`` and ``variants``. Times are medians between events on the device; set-up is what the first steps
+the device; 1000 bp and 919 outputs. ``plain`` runs the modules as they are written, in float32; ``compiled`` gives the
+cells to ``torch.compile``, ``captured`` records the whole as a CUDA graph; ``genotools train`` does both, ``captured``
+alone is how ``variants`` and validation predict. Times are medians between events on the device; set-up is what the first steps
 took, with compilation and recording; share is of the device's own peak in a large product of the same precision.
 """
 
@@ -19,6 +19,7 @@ from functools import partial
 import torch
 from training_step import data, forward_macs, network_of
 
+from genotools.nn.inference import fastest_inference
 from genotools.training.optimiser import make_optimiser
 from genotools.training.precision import Precision, tensor_cores
 from genotools.training.ranks import Ranks
@@ -62,8 +63,8 @@ def main() -> None:
         print(f"\n| predictions, batch {batch_size} | ms | plain / this | windows a second | set-up s |")
         print("| --- | ---: | ---: | ---: | ---: |")
         first = None
-        for name, is_compiled in (("plain", False), ("compiled", True)):
-            set_up = partial(predictions, arguments.seed, batch_size, is_compiled=is_compiled)
+        for name in ("plain", "compiled", "captured"):
+            set_up = partial(set_up_predictions, name, arguments.seed, batch_size)
             seconds, set_up_s, _ = timed(set_up, arguments.repeats)
             first = first or seconds
             print(
@@ -126,11 +127,12 @@ def set_up_plain(seed: int, batch_size: int, precision: Precision) -> Callable[[
 
 
 def set_up_ours(
-    kind: type[TrainingStep], seed: int, batch_size: int, precision: Precision
+    kind: type[TrainingStep], is_compiled: bool, seed: int, batch_size: int, precision: Precision
 ) -> Callable[[], object]:
-    """Return the step that a training takes, or the same without its recording."""
+    """Return the step that a training takes, or the same without its recording or compilation."""
     network = network_of(seed).cuda()
-    network.compile_parts()
+    if is_compiled:
+        network.compile_parts()
     codes, targets = (one.cuda() for one in data(batch_size))
     settings = TrainingSettings().changed(precision=precision)
     step = kind(network, make_optimiser(network, settings), settings, ranks=Ranks())
@@ -138,28 +140,33 @@ def set_up_ours(
     return lambda: step(codes, targets)
 
 
-def predictions(seed: int, batch_size: int, *, is_compiled: bool) -> Callable[[], object]:
+def set_up_predictions(name: str, seed: int, batch_size: int) -> Callable[[], object]:
     """Return the prediction of one batch, in float32."""
     network = network_of(seed).cuda().eval()
-    if is_compiled:
+    if name == "compiled":
         network.compile_parts()
-    codes, _ = data(batch_size)
-    codes = codes.cuda()
+    run = {
+        "plain": lambda codes: network.forward_plain(codes)[0],
+        "compiled": network,
+        "captured": fastest_inference(network),
+    }[name]
+    codes = data(batch_size)[0].cuda()
 
     @torch.inference_mode()
     def predict() -> torch.Tensor:
         with tensor_cores(codes.device, "fp32"):
-            return network(codes) if is_compiled else network.forward_plain(codes)[0]
+            return run(codes)
 
     return predict
 
 
 STEPS = (
     ("plain", "fp32", set_up_plain),
-    ("compiled", "fp32", partial(set_up_ours, TrainingStep)),
-    ("captured", "fp32", partial(set_up_ours, CapturedStep)),
-    ("captured", "tf32", partial(set_up_ours, CapturedStep)),
-    ("captured", "bf16", partial(set_up_ours, CapturedStep)),
+    ("compiled", "fp32", partial(set_up_ours, TrainingStep, True)),
+    ("captured", "fp32", partial(set_up_ours, CapturedStep, False)),
+    ("both", "fp32", partial(set_up_ours, CapturedStep, True)),
+    ("both", "tf32", partial(set_up_ours, CapturedStep, True)),
+    ("both", "bf16", partial(set_up_ours, CapturedStep, True)),
 )
 
 

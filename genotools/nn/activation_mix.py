@@ -39,7 +39,7 @@ def mixture_slope_(u: Tensor, values: Tensor, weight: Tensor, ops: Sequence[str]
 def tanh(u: Tensor, out: Tensor | None = None) -> Tensor:
     """Return the hyperbolic tangent; PyTorch's sigmoid is eight times as fast as its tanh on a CPU."""
     result = torch.mul(u, 2, out=out).sigmoid_()
-    return torch.add(result.new_tensor(-1), result, alpha=2, out=result)
+    return torch.add(result.new_full((), -1), result, alpha=2, out=result)
 
 
 # The published activations, written where they are wanted.
@@ -52,7 +52,7 @@ _INTO: Mapping[str, Callable[[Tensor, Tensor], object]] = {
 
 # From an activation's value to its slope, in place.
 _SLOPES: Mapping[str, Callable[[Tensor], object]] = {
-    "tanh": lambda y: torch.addcmul(y.new_tensor(1), y, y, value=-1, out=y),
+    "tanh": lambda y: torch.addcmul(y.new_full((), 1), y, y, value=-1, out=y),
     "identity": lambda y: y.fill_(1),
     "sigmoid": lambda y: y.addcmul_(y, y, value=-1),
     "relu": lambda y: y.sign_(),

@@ -1,4 +1,4 @@
-"""A network for predictions on a CPU: its weights read once, folded and laid out for it.
+"""A network for predictions; on a CPU its weights are read once, folded and laid out for it.
 
 Batch norms are folded into the convolutions before them, the matrices of recurrent cell and head are laid out for the
 faster product of the machine, and cells run in channels_last memory. Its numbers differ from those of the network in
@@ -11,6 +11,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from genotools.nn.captured import CapturedNetwork
 from genotools.nn.channels_last import ConvGeometry, from_channels_last, to_channels_last
 from genotools.nn.conv_cell import ConvCellModule
 from genotools.nn.conv_cell_fast import run_cell
@@ -25,13 +26,21 @@ __all__ = ["PackedCells", "PackedNetwork", "fastest_inference", "weights_version
 def fastest_inference(network: nn.Module) -> Callable[[Tensor], Tensor]:
     """Return what predicts as ``network`` in evaluation mode, and as fast as can be while its weights stay.
 
-    A :class:`PackedNetwork` of a genotype's network on a CPU in float32, otherwise the module itself. In evaluation
-    mode and without gradients, which the caller sees to.
+    Of a genotype's network a :class:`PackedNetwork` on a CPU in float32, a :class:`CapturedNetwork` on a CUDA device
+    where no op is the user's (it might wait for the device, which cannot be recorded); otherwise the module itself.
+    In evaluation mode and without gradients, which the caller sees to.
     """
     if not isinstance(network, GenomeNet):  # a hand-designed one, or a path of a supernet
         return network
-    is_packed = (network.device.type, network.dtype) == ("cpu", torch.float32)
-    return PackedNetwork(network) if is_packed else network
+    if (network.device.type, network.dtype) == ("cpu", torch.float32):
+        return PackedNetwork(network)
+    return CapturedNetwork(network) if network.device.type == "cuda" and _has_own_ops(network) else network
+
+
+def _has_own_ops(network: GenomeNet) -> bool:
+    """Return whether all modules and activations of a network are PyTorch's or genotools'."""
+    is_own = all(type(module).__module__.startswith(("torch.", "genotools.")) for module in network.modules())
+    return is_own and (network.recurrent is None or network.recurrent.families is not None)
 
 
 def weights_version(network: nn.Module) -> tuple[tuple[int, int], ...]:

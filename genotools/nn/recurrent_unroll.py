@@ -260,7 +260,7 @@ class _Backward:
         d_states = torch.empty_like(self.states[0])
         dh = torch.zeros_like(self.x[0])
         for position in reversed(range(len(self.x))):
-            d_states[0] = 0
+            d_states[0].zero_()
             torch.add(dh, d_hidden[position], out=d_states[1]).div_(n_states)
             d_states[2:] = d_states[1]
             for index in reversed(range(len(self.families))):

@@ -1,11 +1,13 @@
 """A training step: by hand on the CPU, and captured on CUDA devices."""
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from genotools.genotype import GENOME_NAS, Macro, Task
 from genotools.nn import GenomeNet, build
@@ -72,6 +74,35 @@ def test_a_step_equals_one_written_out(network: GenomeNet) -> None:
     torch.testing.assert_close(losses.slowness, slow.detach())
     for (name, mine), other in zip(network.named_parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-5, msg=name)
+
+
+class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes the names of all operations."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_nothing_in_a_step_would_forbid_to_capture_it(network: GenomeNet, precision: Precision) -> None:
+    network.set_dropout(drop_path=0.5, dropout_x=0.5, dropout_h=0.5, head=0.5)
+    network.stem.register_forward_hook(lambda *_: None)  # so cells run as modules, as on a CUDA device
+    settings = SETTINGS.changed(precision=precision)
+    step = TrainingStep(network.train(), make_optimiser(network, settings), settings, ranks=Ranks())
+    (batch,) = batches(1, "cpu")
+    step(*batch)
+    with Watch() as watch:
+        step(*batch)
+    # A tensor of Python's numbers is copied to the device; a value of a tensor, or their number, is waited for.
+    assert sorted(watch.names & {"lift_fresh", "_local_scalar_dense", "nonzero", "masked_select"}) == []
+    assert {"sigmoid_", "_fused_sgd_"} <= watch.names
 
 
 def test_a_cpu_step_is_not_captured(network: GenomeNet) -> None:
