@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from genotools.data.strands import Strands, opposite_labels
 from genotools.genotype.primitives import get_primitive
+from genotools.genotype.task import TaskKind
 from genotools.nn.baselines import Baseline
 from genotools.nn.channels_last import ConvGeometry
 from genotools.nn.conv_blocks import blocks_of, pool
@@ -80,6 +81,17 @@ class Deployed(nn.Module):
         """Return predictions ``(N, K)`` for a one-hot ``(N, 4, 1, L)``."""
 
 
+def _predictions(logits: Tensor, kind: TaskKind) -> Tensor:
+    """Return what :func:`~genotools.nn.window_network.activate` does.
+
+    The sigmoid is written out: onnxruntime's is right to 5e-7, of a probability of 5e-5 to 0.2 %, and log odds of
+    rare labels would carry that.
+    """
+    if kind is TaskKind.MULTILABEL:
+        return torch.reciprocal(1 + torch.exp(-logits))
+    return activate(logits, kind)
+
+
 class _DeployedBaseline(Deployed):
     """A hand-designed network: as it is, but for its last layers, which can be quantised."""
 
@@ -91,7 +103,7 @@ class _DeployedBaseline(Deployed):
 
     def predict(self, one_hot: Tensor) -> Tensor:
         features = self.network.features(one_hot.squeeze(2))
-        return activate(self.output(torch.relu(self.hidden(features))), self.kind)
+        return _predictions(self.output(torch.relu(self.hidden(features))), self.kind)
 
 
 class _DeployedGenomeNet(Deployed):
@@ -114,7 +126,7 @@ class _DeployedGenomeNet(Deployed):
         if self.recurrent is not None:
             states = self.recurrent(states)
         x = states.transpose(0, 1).flatten(1)  # (N, T * H)
-        return activate(self.output(torch.relu(self.hidden(x))), self.kind)
+        return _predictions(self.output(torch.relu(self.hidden(x))), self.kind)
 
 
 class Product(nn.Module):

@@ -113,7 +113,9 @@ class TrainingEvaluator:
                 f"a budget of {job.budget_epochs} epochs, the schedule spans {self._settings.epochs}; "
                 "give the search as many --epochs."
             )
-        network = build(job.genotype, self._macro, self._task, seed=job.seed, device=self._device)
+        network = build(
+            job.genotype, self._macro, self._task, seed=job.seed, device=self._device, compile=False
+        )
         result = fit(
             network,
             self._store,

@@ -31,7 +31,7 @@ def make_network(
     seed: int,
     device: str | torch.device = "cpu",
 ) -> WindowNetwork:
-    """Return the network of a genotype, or the hand-designed one of that name, as their builders do.
+    """Return the network of a genotype, or the hand-designed one of that name, as their builders do; not compiled.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def make_network(
         return build_baseline(architecture, length, task, seed=seed, device=device)
     if macro is None:
         raise DataError("a genotype needs a macro-architecture around its cells; give a macro.")
-    return build(architecture, macro, task, seed=seed, device=device)
+    return build(architecture, macro, task, seed=seed, device=device, compile=False)
 
 
 def rebuild(

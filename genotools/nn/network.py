@@ -205,8 +205,11 @@ class GenomeNet(WindowNetwork):
         # Cells share their code, whose compiled forms PyTorch counts together: 8 in all, then it stops compiling.
         # They come in training and evaluation, with and without gradients and dropout, for several batch sizes.
         options = {"isolate_recompiles": True, "recompile_limit": 32}
-        known = inspect.signature(torch.compile).parameters  # PyTorch 2.6 has neither
+        known = inspect.signature(torch.compile).parameters  # PyTorch 2.11 has neither
         options = {name: value for name, value in options.items() if name in known}
+        if not options:
+            config = torch._dynamo.config
+            config.recompile_limit = max(config.recompile_limit, 64)
         is_plain = self.recurrent is not None and self.recurrent.families is None
         parts = [*self.cells, self.recurrent] if is_plain else [*self.cells]
         for part in parts:

@@ -23,6 +23,7 @@ import torch
 
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
+from genotools.nn.network import GenomeNet
 from genotools.nn.window_network import WindowNetwork
 from genotools.training.divergence import DivergedError
 from genotools.training.history import EpochRecord
@@ -30,6 +31,9 @@ from genotools.training.progress import StepReport, Training
 from genotools.training.settings import TrainingSettings
 
 __all__ = ["FitResult", "fit"]
+
+STEPS_WORTH_COMPILING = 30_000
+"""On an H200 compilation takes 99 s and saves 3.5 ms a step at the published size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +110,10 @@ def fit(
         training.on_step = on_step
         if resume and training.checkpoint_path is not None and training.checkpoint_path.exists():
             training.restore(training.checkpoint_path)
+        last_epoch = until_epoch or settings.epochs
+        _compile_if_it_pays(network, device, n_steps=(last_epoch - training.epoch) * training.n_steps)
         try:
-            while not training.is_over and training.epoch < (until_epoch or settings.epochs):
+            while not training.is_over and training.epoch < last_epoch:
                 record = training.run_epoch()
                 if on_epoch is not None:
                     on_epoch(record)
@@ -118,6 +124,15 @@ def fit(
             raise
         network.load_state_dict(training.best)
         return FitResult(history=tuple(training.history), is_finished=training.is_over)
+
+
+def _compile_if_it_pays(network: WindowNetwork, device: torch.device, *, n_steps: int) -> None:
+    """Let ``torch.compile`` translate the cells for so many steps on a CUDA device.
+
+    That takes a minute or two and makes a recorded step about a seventh shorter.
+    """
+    if device.type == "cuda" and isinstance(network, GenomeNet) and n_steps >= STEPS_WORTH_COMPILING:
+        network.compile_parts()
 
 
 @contextmanager

@@ -39,6 +39,18 @@ def test_file_predicts_what_the_network_predicts(exported: Any, codes: NDArray[n
     np.testing.assert_allclose(found, expected, atol=TOLERANCE, rtol=0)
 
 
+def test_small_probabilities_have_as_many_right_digits(
+    make_network: Callable[..., GenomeNet], codes: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    network = make_network(0)
+    network.head.output.bias.data -= 11
+    export_onnx(network, tmp_path / "model.onnx")
+    expected = TorchPredictor(network).predict(codes)
+    assert 0 < expected.max() < 5e-5
+    found = OnnxPredictor(tmp_path / "model.onnx").predict(codes)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=0)
+
+
 @pytest.mark.parametrize(
     ("seed", "length", "kind"),
     [

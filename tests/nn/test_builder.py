@@ -72,6 +72,7 @@ def test_compilation_is_off_on_a_cpu_unless_asked_for() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_cuda_network_is_compiled_and_agrees_with_the_cpu() -> None:
     plain = build(genotype(), SMALL, Task(3), seed=0).eval()

@@ -24,6 +24,9 @@ def windows(n: int, seed: int = 0) -> torch.Tensor:
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning"
+)  # the compiler uses what PyTorch itself has deprecated
 @CUDA
 def test_a_recording_predicts_as_the_cpu_does(network: GenomeNet) -> None:
     batches = [windows(8, seed) for seed in range(4)]

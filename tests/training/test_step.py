@@ -119,6 +119,9 @@ def test_only_a_single_cuda_device_captures(network: GenomeNet) -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning"
+)  # the compiler uses what PyTorch itself has deprecated
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("tf32", 2e-2), ("bf16", 5e-2)])
 @pytest.mark.parametrize("kind", [TrainingStep, CapturedStep])

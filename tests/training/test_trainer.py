@@ -11,7 +11,7 @@ from genotools.data.store import SequenceStore
 from genotools.errors import DataError
 from genotools.genotype import GENOME_NAS, Genotype, Macro, Task
 from genotools.nn import GenomeNet, build
-from genotools.training import progress, step
+from genotools.training import progress, step, trainer
 from genotools.training.divergence import DivergedError
 from genotools.training.history import EpochRecord
 from genotools.training.interruption import TrainingInterrupted
@@ -336,3 +336,23 @@ def test_a_store_that_does_not_fit_is_refused_with_every_reason(
         fit(network, store, settings, seed=0)
     assert "windows have 60 bp, the network takes 80 bp" in str(caught.value)
     assert "4 labels are not the network's 3 outputs" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("device", "n_steps", "is_compiled"),
+    [("cuda", 30_000, True), ("cuda", 29_999, False), ("cpu", 10**6, False)],
+)
+def test_cells_are_compiled_where_that_is_made_up_for(
+    genotype: Genotype,
+    macro: Macro,
+    store: SequenceStore,
+    device: str,
+    n_steps: int,
+    is_compiled: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compiled: list[GenomeNet] = []
+    monkeypatch.setattr(GenomeNet, "compile_parts", lambda network: compiled.append(network))
+    network = new_network(genotype, macro, store)
+    trainer._compile_if_it_pays(network, torch.device(device), n_steps=n_steps)
+    assert compiled == [network] * is_compiled
