@@ -185,17 +185,6 @@ def test_heaps_in_heaps_are_not_walked_for_ever(tmp_path: Path, monkeypatch: pyt
         open_hdf5(path)
 
 
-def test_texts_that_share_their_bytes_are_counted_each(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with h5py.File(tmp_path / "c.h5", "w") as file:
-        file.create_dataset("x", data=["a" * 1000] * 50, dtype=h5py.string_dtype())
-        assert texts_of(file["x"]) == ("a" * 1000,) * 50
-        monkeypatch.setattr("genotools.data.hdf5.MAX_TEXT_BYTES", 49_999)
-        with pytest.raises(DataError, match=r"c\.h5: x hold more than 49,999 bytes"):
-            texts_of(file["x"])
-
-
 def test_a_whole_file_has_no_fault(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "c.h5", "w") as file:
         file["x"], file["empty"], file["text"], file["one"] = SECRET, np.zeros(0), ["a", "b"], 3
