@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genotools.genotype import GENOME_NAS, ConvCell, Genotype, RecurrentCell, get_primitive
+from genotools.genotype import GENOME_NAS, ConvCell, Genotype, RecurrentCell, get_primitive, prose
 from genotools.genotype.prose import Fact, describe, diff
 from genotools.testing.strategies import conv_cells, genotypes
 
@@ -105,6 +105,29 @@ def test_description_names_every_op_and_node(genotype: Genotype) -> None:
 )
 def test_each_change_is_one_sentence(new: Genotype, sentences: list[str]) -> None:
     assert diff(BASE, new) == sentences
+
+
+def test_changes_of_a_cell_come_by_their_target_each_with_what_is_nearest_to_it() -> None:
+    old = {(1, 2, "b"), (0, 2, "d"), (0, 3, "a"), (1, 3, "c"), (0, 5, "x"), (0, 6, "x")}
+    new = {
+        *((0, 2, "e"), (2, 3, "a")),
+        *((1, 5, "y"), (2, 5, "x"), (0, 5, "z")),  # the same edge before the same op
+        *((1, 6, "y"), (2, 6, "x")),  # the same op before any
+        *((1, 4, "g"), (0, 7, "h")),
+    }
+    assert prose._conv_changes(old, new) == [
+        "edge input 0 -> node 2: d became e.",
+        "edge input 1 -> node 2: b is gone.",
+        "edge input 0 -> node 3: a now reads node 2.",
+        "edge input 1 -> node 3: c is gone.",
+        "edge input 0 -> node 5: x became z.",
+        "edge input 0 -> node 6: x now reads node 2.",
+        "edge input 1 -> node 4: g is new.",
+        "edge input 1 -> node 5: y is new.",
+        "edge node 2 -> node 5: x is new.",
+        "edge input 1 -> node 6: y is new.",
+        "edge input 0 -> node 7: h is new.",
+    ]
 
 
 @given(genotypes(meta={}), st.integers(0, 2**32))

@@ -5,8 +5,10 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any, ClassVar
 from xml.etree import ElementTree
 
+import graphviz
 import numpy as np
 import pytest
 
@@ -38,7 +40,7 @@ def test_without_graphviz_the_error_names_the_extra(
 ) -> None:
     without_pygraphviz(monkeypatch)
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"pygraphviz.*genotools\[draw\]"):
+    with pytest.raises(MissingExtraError, match=r"^(?!.*XX).*pygraphviz.*genotools\[draw\]"):
         draw(sample(0), tmp_path / f"g.{suffix}")
     assert list(tmp_path.iterdir()) == []
 
@@ -116,6 +118,70 @@ def test_graphviz_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(rendering, "TIMEOUT_S", 0.001)
     with pytest.raises(GenotoolsError, match=r"Graphviz did not draw the picture: .*timed out"):
         rendering.render("digraph {\n}\n", "svg")
+
+
+class OfTheMachine:
+    """Stands for the package graphviz's ``Source``; draws nothing."""
+
+    made: ClassVar[list[object]] = []
+    fault: ClassVar[Exception | None] = None
+
+    def __init__(self, dot: str, *, engine: str) -> None:
+        self.made.append((dot, engine))
+
+    def pipe(self, form: str, *, neato_no_op: int | None, quiet: bool) -> bytes:
+        self.made.append((form, neato_no_op, quiet))
+        if self.fault is not None:
+            raise self.fault
+        return b"picture"
+
+
+@pytest.fixture
+def of_the_machine(monkeypatch: pytest.MonkeyPatch) -> type[OfTheMachine]:
+    without_pygraphviz(monkeypatch)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}" if name == "dot" else None)
+    monkeypatch.setattr("graphviz.Source", OfTheMachine)
+    monkeypatch.setattr(OfTheMachine, "made", [])
+    return OfTheMachine
+
+
+@pytest.mark.parametrize(("engine", "program", "no_op"), [("dot", "dot", None), ("placed", "neato", 2)])
+def test_graphviz_of_the_machine_leaves_what_is_placed_where_it_is(
+    of_the_machine: type[OfTheMachine], engine: Any, program: str, no_op: int | None
+) -> None:
+    assert rendering._graphviz("digraph {}", "svg", engine, {}) == b"picture"
+    assert of_the_machine.made == [("digraph {}", program), ("svg", no_op, True)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (subprocess.CalledProcessError(1, "dot", stderr=b" syntax \xff error\n"), "syntax \ufffd error"),
+        (subprocess.CalledProcessError(1, "dot"), "Command 'dot' returned non-zero exit status 1."),
+        (graphviz.ExecutableNotFound(["dot"]), "failed to execute 'dot', make sure the Graphviz executables"),
+    ],
+)
+def test_a_failure_of_the_graphviz_of_the_machine_is_told_in_its_words(
+    of_the_machine: type[OfTheMachine], fault: Exception, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_the_machine, "fault", fault)
+    with pytest.raises(GenotoolsError) as caught:
+        rendering._graphviz("digraph {}", "svg", "dot", {})
+    assert str(caught.value).startswith(f"Graphviz did not draw the picture: {message}")
+
+
+def test_graphviz_that_comes_with_python_finds_the_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
+    environments = []
+
+    def run(*_: Any, env: dict[str, str], **__: Any) -> subprocess.CompletedProcess[bytes]:
+        environments.append(env)
+        return subprocess.CompletedProcess([], 0, b"picture", b"")
+
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "pygraphviz" or find_spec(name))
+    monkeypatch.setattr(subprocess, "run", run)
+    assert rendering._graphviz("digraph {}", "svg", "dot", {"FONTCONFIG_FILE": "x"}) == b"picture"
+    assert environments == [{"FONTCONFIG_FILE": "x"}]
 
 
 Call = tuple[str, str, str, dict[str, str]]

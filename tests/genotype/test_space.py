@@ -27,6 +27,9 @@ from genotools.genotype import (
     register,
     register_space,
 )
+from genotools.genotype.cells import MAX_NODES
+from genotools.genotype.genotype import MAX_NAME
+from genotools.genotype.primitives import unknown_primitive_fault
 from genotools.testing.oracles import all_conv_cells, all_genotypes, all_recurrent_cells
 from genotools.testing.strategies import genotypes, search_spaces
 
@@ -203,6 +206,44 @@ def test_bad_spaces_are_refused_with_all_faults() -> None:
             reduce=GENOME_NAS.reduce,
             recurrent=RecurrentCellSpace(2, ("relu", "relu")),
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("n_nodes", [0, MAX_NODES + 1])
+def test_every_fault_of_a_space_is_named_by_its_key(n_nodes: int) -> None:
+    with pytest.raises(DataError) as caught:
+        SearchSpace(
+            name="n" * (MAX_NAME + 1),
+            normal=ConvCellSpace(n_nodes, n_nodes, ("conv_15", "tanh")),
+            reduce=ConvCellSpace(n_nodes, n_nodes, ("conv_15", "conv_15")),
+            recurrent=RecurrentCellSpace(n_nodes, ("conv_9",)),
+        )
+    lines = str(caught.value).splitlines()
+    name = "n" * (MAX_NAME + 1)
+    assert lines[0].startswith(f"search space {name!r}")
+    assert [line.strip(" -") for line in lines[1:]] == [
+        f"name: {name[:60]!r}; a name has 1 to {MAX_NAME} printable characters.",
+        *(
+            f"{key}: {n_nodes}, it must be 1 to {MAX_NODES}."
+            for key in (
+                "normal.n_nodes",
+                "normal.in_degree",
+                "reduce.n_nodes",
+                "reduce.in_degree",
+                "recurrent.n_states",
+            )
+        ),
+        f"normal.ops: {unknown_primitive_fault('tanh', 'conv')}",
+        "reduce.ops: 'conv_15' appears twice.",
+        f"recurrent.activations: {unknown_primitive_fault('conv_9', 'activation')}",
+    ]
+
+
+def test_a_space_may_be_as_large_as_its_limits() -> None:
+    conv = ConvCellSpace(MAX_NODES, MAX_NODES, ("conv_15",))
+    space = SearchSpace(
+        name="n" * MAX_NAME, normal=conv, reduce=conv, recurrent=RecurrentCellSpace(MAX_NODES, ("tanh",))
+    )
+    assert space.normal.n_nodes == MAX_NODES
 
 
 def test_a_space_is_registered_once(tiny_space: SearchSpace) -> None:
