@@ -188,6 +188,33 @@ def test_text_formats_need_no_graphviz(tmp_path: Path, suffix: str, monkeypatch:
     assert path.read_text(encoding="utf-8") == expected
 
 
+@pytest.mark.parametrize("suffix", ["md", "dot"])
+def test_only_the_cells_that_are_asked_for_are_drawn(tmp_path: Path, suffix: str) -> None:
+    draw(sample(0), tmp_path / f"one.{suffix}", cells=["reduce"])
+    draw(sample(0), tmp_path / f"all.{suffix}")
+    one, both = ((tmp_path / f"{name}.{suffix}").read_text(encoding="utf-8") for name in ("one", "all"))
+    assert "Normal" not in one
+    assert "Normal" in both
+    assert all(sample(0).digest[:12] in text for text in (one, both))
+
+
+def test_a_page_is_drawn_as_it_was_placed_and_one_picture_by_graphviz(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, str]] = []
+
+    def render(dot: str, form: str, *, engine: str = "dot") -> bytes:
+        calls.append((form, engine))
+        assert f"Genotype {sample(0).digest[:12]}" in dot
+        return b"picture"
+
+    monkeypatch.setattr("genotools.genotype.drawing.render", render)
+    monkeypatch.setattr("genotools.genotype.drawing.page_to_dot", lambda pictures, comment: comment)
+    draw(sample(0), tmp_path / "one.svg", cells=["normal"])
+    draw(sample(0), tmp_path / "two.pdf", cells=["normal", "reduce"])
+    assert calls == [("svg", "dot"), ("pdf", "placed")]
+
+
 def test_an_unused_input_looks_different() -> None:
     used, unused = single_op_genotype("conv_15"), ConvCell([(1, 2, "conv_15")])
     only_last = Genotype(unused, unused, used.recurrent)

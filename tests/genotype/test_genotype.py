@@ -28,6 +28,11 @@ def test_equality_digest_and_hash_agree(first: Genotype, second: Genotype, seed:
     assert len({first, first.canonical(), first.with_meta(seed=seed)}) == 1
 
 
+def test_different_genotypes_have_different_hashes() -> None:
+    rng = np.random.default_rng(0)
+    assert len({hash(GENOME_NAS.sample(rng=rng)) for _ in range(100)}) == 100
+
+
 @given(genotypes())
 def test_canonical_form_is_idempotent_and_keeps_space_and_notes(genotype: Genotype) -> None:
     canonical = genotype.canonical()

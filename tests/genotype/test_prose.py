@@ -98,6 +98,21 @@ def test_description_names_every_op_and_node(genotype: Genotype) -> None:
             ],
         ),
         (
+            Genotype(CONV, ConvCell(CONV.edges[:3]), RecurrentCell([(0, "tanh"), (0, "identity")])),
+            [
+                "reduce cell, edge input 0 -> node 3: conv_15 is gone.",
+                "recurrent cell, state 2: relu became identity and reads state 0 instead of 1.",
+                "recurrent cell, state 3: gone.",
+            ],
+        ),
+        (
+            Genotype(ConvCell(CONV.edges[:3]), ConvCell(CONV.edges[:3]), RECURRENT),
+            [
+                "normal cell, edge input 0 -> node 3: conv_15 is gone.",
+                "reduce cell, edge input 0 -> node 3: conv_15 is gone.",
+            ],
+        ),
+        (
             Genotype(ConvCell([*CONV.edges[:3], (1, 3, "avg_pool_5")]), CONV, RECURRENT),
             ["normal cell, edge input 0 -> node 3: conv_15 became avg_pool_5 and reads input 1."],
         ),
