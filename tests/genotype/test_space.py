@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from genotools.genotype import (
     register,
     register_space,
 )
+from genotools.genotype import space as space_module
 from genotools.genotype.cells import MAX_NODES
 from genotools.genotype.genotype import MAX_NAME
 from genotools.genotype.primitives import unknown_primitive_fault
@@ -244,6 +246,41 @@ def test_a_space_may_be_as_large_as_its_limits() -> None:
         name="n" * MAX_NAME, normal=conv, reduce=conv, recurrent=RecurrentCellSpace(MAX_NODES, ("tanh",))
     )
     assert space.normal.n_nodes == MAX_NODES
+
+
+def test_a_shipped_space_is_read_when_it_is_first_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    registered: dict[str, SearchSpace] = {}
+    monkeypatch.setattr(space_module, "_SPACES", registered)
+    assert list(space_module.shipped_spaces()) == ["genome-nas"]
+    assert get_space("genome-nas") == GENOME_NAS
+    assert registered == {"genome-nas": GENOME_NAS}
+    assert get_space("genome-nas") is registered["genome-nas"]
+    with pytest.raises(DataError) as caught:
+        get_space("x" * 61)
+    assert str(caught.value) == (
+        f"unknown search space {'x' * 60!r}. Known: genome-nas. Name its file: "
+        "genotools --space FILE COMMAND ..., or register_space(SearchSpace.load(FILE)) in Python."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("{", "^genome-nas"), ("{}", "^genome-nas: .*format")], ids=["no JSON", "no space"]
+)
+def test_a_damaged_shipped_space_is_named(
+    text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(space_module, "_SPACES", {})
+    (tmp_path / "spaces").mkdir()
+    (tmp_path / "spaces" / "genome-nas.json").write_text(text)
+    monkeypatch.setattr(resources, "files", lambda package: tmp_path)
+    with pytest.raises(DataError, match=message):
+        get_space("genome-nas")
+
+
+def test_an_activation_of_no_space_is_told_as_one() -> None:
+    space = RecurrentCellSpace(1, ("tanh", "relu"))
+    faults = space.faults(RecurrentCell([(0, "sigmoid")]))
+    assert faults == [f"state 1: {unknown_primitive_fault('sigmoid', 'activation', ('tanh', 'relu'))}"]
 
 
 def test_a_space_is_registered_once(tiny_space: SearchSpace) -> None:
