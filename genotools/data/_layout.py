@@ -21,6 +21,7 @@ from genotools.data.hdf5 import (
     odd_attributes,
     open_hdf5,
     plain_attributes,
+    text_of,
     texts_of,
 )
 from genotools.data.label_layout import MAX_CLASSES, LabelLayout
@@ -197,9 +198,7 @@ def _kind_of(file: h5py.File) -> TaskKind:
 
 
 def _read(path: Path, file: h5py.File) -> Contents:
-    text = str(file["provenance"].asstr()[()])
-    if len(text) > MAX_JSON_BYTES:
-        raise DataError(f"{path}: provenance has {len(text):,} bytes, at most {MAX_JSON_BYTES:,} are read.")
+    text = text_of(file["provenance"], MAX_JSON_BYTES)
     provenance = parse_json(text, where=f"{path}: provenance")
     if not isinstance(provenance, dict):
         raise DataError(f"{path}: provenance is not a JSON object.")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import h5py
-import numpy as np
 
+from genotools.data.memory_limit import bounded_memory
 from genotools.errors import DataError
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "odd_attributes",
     "open_hdf5",
     "plain_attributes",
+    "text_of",
     "texts_of",
 ]
 
@@ -49,13 +50,8 @@ FREE_BYTES = 1 << 26
 """So much may any dataset have."""
 
 MAX_TEXT_BYTES = 1 << 28
-"""What all texts of a dataset or an attribute may have together; several may share their bytes in the file."""
+"""What all texts of a dataset, or all attributes, may have together; several may share their bytes in the file."""
 
-EDGE_BYTES = 1 << 22
-"""At both ends of a file, where attributes are looked for first: they are written at once, or after all else."""
-
-REFERENCE = np.dtype([("n_bytes", "<u4"), ("heap", "<u8"), ("index", "<u4")])
-"""What stands for a text of any length in the file."""
 
 PLAIN_KINDS = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING, h5py.h5t.ENUM)
 """Of attributes: numbers, texts, and truth values, which are an enumeration."""
@@ -76,13 +72,13 @@ def open_hdf5(path: Path | str, mode: Literal["r", "r+", "w"] = "r") -> h5py.Fil
     Texts of any length lie in heaps, object after object. HDF5 2.0 steps from one to the next by their sizes, and
     stays for ever at a free one of no size: the commonest thing that a damaged byte does to a store.
 
-    It takes memory for a text before it looks whether the file has one as long: up to 4 GB.
+    For an attribute it takes as much memory as that says it needs, before it looks whether the file has so much.
 
     Raises
     ------
     DataError
-        If there is such a heap within the first 64 MB, numbers of the file's own are not of 8 bytes, or attributes
-        say that they are longer than 256 MB.
+        If there is such a heap within the first 64 MB, numbers of the file's own are not of 8 bytes, or texts that
+        are attributes are longer than 256 MB or damaged.
     OSError
         If the file cannot be read or is not HDF5.
     """
@@ -92,9 +88,12 @@ def open_hdf5(path: Path | str, mode: Literal["r", "r+", "w"] = "r") -> h5py.Fil
     if mode != "w" and file.id.get_create_plist().get_sizes() != (8, 8):  # in such heaps, sizes lie elsewhere
         file.close()
         raise DataError(f"{path}: offsets or lengths of other than 8 bytes, which are not read.")
-    if mode != "w" and (fault := _attribute_fault(file)):
-        file.close()
-        raise DataError(f"{path}: {fault}")
+    if mode != "w":
+        try:
+            _check_attributes(file)
+        except HDF5_ERRORS as error:
+            file.close()
+            raise DataError(f"{path}: the HDF5 file is damaged or cut off ({_cause(error)}).") from error
     return file
 
 
@@ -129,51 +128,20 @@ def _heaps_end(data: mmap.mmap, n_file_bytes: int) -> bool:
     return True
 
 
-def _attribute_fault(file: h5py.File) -> str | None:
-    """Return which attribute says that it is too long; HDF5 does not tell, so they are looked up in the file."""
-    ids = {name: file.attrs.get_id(name) for name in file.attrs}
-    texts = {name: one for name, one in ids.items() if _is_text_of_any_length(one.get_type())}
-    if not texts:
-        return None
-    with (
-        Path(file.filename).open("rb") as raw,
-        mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as data,
-    ):
-        for name, attribute in texts.items():
-            key = name if isinstance(name, bytes) else name.encode()
-            n_bytes = math.prod(attribute.shape or ()) * REFERENCE.itemsize
-            if any(_n_text_bytes(data[at : at + n_bytes]) > MAX_TEXT_BYTES for at in _values_of(data, key)):
-                return f"attribute {_text_of(name)!r} says that it is longer than {MAX_TEXT_BYTES:,} bytes."
-    return None
+def _check_attributes(file: h5py.File) -> None:
+    """Read all texts that are attributes once, in little memory; any error of h5py's says that one is damaged."""
+    with bounded_memory(2 * MAX_TEXT_BYTES):
+        texts = [file.attrs[name] for name in file.attrs if _is_text_of_any_length(file.attrs.get_id(name))]
+    del texts  # held together until here, so that the bound is for all
 
 
-def _is_text_of_any_length(kind: h5py.h5t.TypeID) -> bool:
+def _is_text_of_any_length(attribute: h5py.h5a.AttrID) -> bool:
+    kind = attribute.get_type()
     return isinstance(kind, h5py.h5t.TypeStringID) and bool(kind.is_variable_str())
 
 
-def _values_of(data: mmap.mmap, name: bytes) -> Iterator[int]:
-    """Return where values of attributes of that name may begin; reference: the specification, IV.A.2.m."""
-    ends = (0, EDGE_BYTES), (max(0, len(data) - EDGE_BYTES), len(data))
-    places = [at for first, last in ends for at in _value_places(data, name, first, last)]
-    return iter(places or list(_value_places(data, name, 0, len(data))))
-
-
-def _value_places(data: mmap.mmap, name: bytes, first: int, last: int) -> Iterator[int]:
-    needle = name + b"\0"
-    place = data.find(needle, first, last)
-    while place >= 0:
-        for version, n_head, unit in ((1, 8, 8), (2, 8, 1), (3, 9, 1)):
-            head = data[max(0, place - n_head) : place]
-            sizes = [int.from_bytes(head[at : at + 2], "little") for at in (2, 4, 6)]
-            if head[:1] == bytes([version]) and sizes[0] == len(needle):
-                yield place + sum(-(-size // unit) * unit for size in sizes)
-        place = data.find(needle, place + 1, last)
-
-
-def _n_text_bytes(references: bytes) -> int:
-    """Return how long texts say that they are, together."""
-    whole = len(references) // REFERENCE.itemsize * REFERENCE.itemsize
-    return int(np.frombuffer(references[:whole], REFERENCE)["n_bytes"].sum(dtype=np.uint64))
+def _cause(error: Exception) -> str:
+    return str(error) or "it says that it holds more than there is memory for"
 
 
 def odd_attributes(file: h5py.File) -> list[str]:
@@ -238,37 +206,38 @@ def _size_of(file: h5py.File) -> int:
     return Path(file.filename).stat().st_size
 
 
+def text_of(dataset: h5py.Dataset, most: int) -> str:
+    """Return a single text; raises DataError where it has more than ``most`` bytes."""
+    text = ""
+    if dataset.nbytes <= most:
+        with bounded_memory(2 * MAX_TEXT_BYTES):
+            text = str(dataset.asstr()[()])
+    if max(dataset.nbytes, len(text)) > most:
+        raise DataError(f"{dataset.file.filename}: {dataset.name[1:]} has more than {most:,} bytes.")
+    return text
+
+
 def texts_of(dataset: h5py.Dataset) -> tuple[str, ...]:
-    """Return a row of texts.
-
-    Raises
-    ------
-    DataError
-        If it is no row, the texts have more than 256 MB together, or how long they are cannot be seen beforehand.
-    """
-    where = f"{dataset.file.filename}: {dataset.name[1:]}"
+    """Return a row of texts; raises DataError where they have more than 256 MB together."""
     if dataset.ndim != 1:
-        raise DataError(f"{where} have shape {dataset.shape}, a row was expected.")
-    is_fixed = h5py.check_string_dtype(dataset.dtype).length is not None
-    n_bytes = dataset.nbytes if is_fixed else sum(map(_n_text_bytes, _references_of(dataset, where)))
-    if n_bytes > MAX_TEXT_BYTES:
-        raise DataError(f"{where} hold more than {MAX_TEXT_BYTES:,} bytes.")
-    return tuple(map(str, dataset.asstr()[()]))
-
-
-def _references_of(dataset: h5py.Dataset, where: str) -> Iterator[bytes]:
-    """Return, as the file has them, what stands for the texts of a dataset."""
-    plist, n_bytes = dataset.id.get_create_plist(), len(dataset) * REFERENCE.itemsize
-    layout = plist.get_layout()
-    if layout == h5py.h5d.COMPACT or plist.get_nfilters():
-        raise DataError(f"{where} are packed texts of any length; write them with a fixed length.")
-    with Path(dataset.file.filename).open("rb") as file:
-        if layout == h5py.h5d.CONTIGUOUS:
-            places = [(dataset.id.get_offset(), n_bytes)]
-        else:
-            chunks = map(dataset.id.get_chunk_info, range(dataset.id.get_num_chunks()))
-            places = [(chunk.byte_offset, chunk.size) for chunk in chunks]
-        for offset, size in places:
-            if offset is not None:  # None where nothing was written: then they are empty
-                file.seek(offset)
-                yield file.read(min(size, n_bytes))
+        raise DataError(
+            f"{dataset.file.filename}: {dataset.name[1:]} have shape {dataset.shape}, a row was expected."
+        )
+    too_much = DataError(
+        f"{dataset.file.filename}: {dataset.name[1:]} hold more than {MAX_TEXT_BYTES:,} bytes."
+    )
+    if h5py.check_string_dtype(dataset.dtype).length is not None:
+        if dataset.nbytes > MAX_TEXT_BYTES:
+            raise too_much
+        return tuple(map(str, dataset.asstr()[()]))
+    n_bytes, found = 0, list[str]()
+    # Texts of any length lie elsewhere in the file, and the same bytes may be meant any number of times.
+    step = max(1, FREE_BYTES // max(1, _size_of(dataset.file)))
+    for first in range(0, len(dataset), step):
+        with bounded_memory(2 * MAX_TEXT_BYTES):
+            texts = [str(text) for text in dataset.asstr()[first : first + step]]
+        n_bytes += sum(map(len, texts))
+        if n_bytes > MAX_TEXT_BYTES:
+            raise too_much
+        found += texts
+    return tuple(found)
