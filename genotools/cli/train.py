@@ -59,7 +59,11 @@ def train(
         int | None, typer.Option("--shift", min=0, help="Move training windows by as many bases at most.")
     ] = None,
     capture: Annotated[
-        bool, typer.Option("--capture/--no-capture", help="Run a step as one CUDA graph. [CUDA]")
+        bool,
+        typer.Option(
+            "--capture/--no-capture",
+            help="Run a step as one CUDA graph, with compiled cells if there are many. [CUDA]",
+        ),
     ] = True,
     seed: Seed = 0,
     device: Device = "auto",

@@ -4,6 +4,7 @@ A forward pass is thousands of small kernels, most of the recurrent cell, and st
 than they run.
 """
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -18,7 +19,7 @@ MAX_SHAPES = 4
 
 
 class CapturedNetwork:
-    """What predicts as ``network`` does in evaluation mode, and sees later changes of its weights.
+    """What predicts as ``network`` does in evaluation mode; changes of its weights in place are seen.
 
     A shape is recorded when it comes the second time: whoever predicts once does not wait for it, and the rest of a
     split, which is shorter, is not recorded. Nothing is translated by ``torch.compile``, which takes a minute.
@@ -37,6 +38,8 @@ class CapturedNetwork:
     def __call__(self, codes: Tensor) -> Tensor:
         """Return logits ``(N, K)``, or ``(N, P, K)`` for a task per position, for base codes ``(N, length)``."""
         shape = codes.shape
+        if codes.dtype != torch.uint8:  # copying them into a recording would hide it
+            return self._run(codes)
         if (recording := self._recordings.get(shape)) is not None:
             return recording.replay(codes)
         if shape in self._recordings:
@@ -47,7 +50,9 @@ class CapturedNetwork:
         return self._run(codes)
 
     def _run(self, codes: Tensor) -> Tensor:
-        with torch.compiler.set_stance("force_eager"):
+        # The import behind it takes a second.
+        stance = torch.compiler.set_stance("force_eager") if self._network.is_compiled else nullcontext()
+        with stance:
             logits: Tensor = self._network(codes)
         return logits
 
@@ -59,7 +64,8 @@ class CapturedNetwork:
             self._run(codes)
         torch.cuda.current_stream(codes.device).wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # PyTorch's own stream of recordings is of the current device, which need not be this one.
+        with torch.cuda.device(codes.device), torch.cuda.graph(graph, stream=stream):
             logits = self._run(codes)
         return _Recording(graph, codes, logits)
 

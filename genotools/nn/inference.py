@@ -27,7 +27,8 @@ def fastest_inference(network: nn.Module) -> Callable[[Tensor], Tensor]:
     """Return what predicts as ``network`` in evaluation mode, and as fast as can be while its weights stay.
 
     Of a genotype's network a :class:`PackedNetwork` on a CPU in float32, a :class:`CapturedNetwork` on a CUDA device
-    where no op is the user's (it might wait for the device, which cannot be recorded); otherwise the module itself.
+    where no op is the user's (it might wait for the device, which cannot be recorded) and nobody listens to a module;
+    otherwise the module itself.
     In evaluation mode and without gradients, which the caller sees to.
     """
     if not isinstance(network, GenomeNet):  # a hand-designed one, or a path of a supernet
@@ -38,8 +39,12 @@ def fastest_inference(network: nn.Module) -> Callable[[Tensor], Tensor]:
 
 
 def _has_own_ops(network: GenomeNet) -> bool:
-    """Return whether all modules and activations of a network are PyTorch's or genotools'."""
-    is_own = all(type(module).__module__.startswith(("torch.", "genotools.")) for module in network.modules())
+    """Return whether all modules, hooks and activations of a network are PyTorch's or genotools'."""
+    is_own = all(
+        type(module).__module__.startswith(("torch.", "genotools."))
+        and not (module._forward_hooks or module._forward_pre_hooks)
+        for module in network.modules()
+    )
     return is_own and (network.recurrent is None or network.recurrent.families is not None)
 
 

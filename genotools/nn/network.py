@@ -72,7 +72,7 @@ class GenomeNet(WindowNetwork):
         super().__init__(macro.length, task)
         self.genotype = genotype
         self.macro = macro
-        self._is_compiled = False
+        self.is_compiled = False
         stages = macro.stages(genotype.normal.n_nodes, genotype.reduce.n_nodes)
         self.stem = stem(macro.stem_channels, macro.stem_kernel)
         self.cells = nn.ModuleList(self._make_cell(stage) for stage in stages)
@@ -115,7 +115,7 @@ class GenomeNet(WindowNetwork):
 
         So not where somebody listens to a module, or where PyTorch translates.
         """
-        if x.device.type != "cpu" or self._is_compiled or torch.compiler.is_compiling():
+        if x.device.type != "cpu" or self.is_compiled or torch.compiler.is_compiling():
             return False
         return not any(
             module._forward_hooks
@@ -201,7 +201,7 @@ class GenomeNet(WindowNetwork):
         own; one with an activation of the user's is translated too, one position instead of T times over.
         Translation happens at the first calls; on a CPU it takes minutes and gains nothing.
         """
-        self._is_compiled = True
+        self.is_compiled = True
         # Cells share their code, whose compiled forms PyTorch counts together: 8 in all, then it stops compiling.
         # They come in training and evaluation, with and without gradients and dropout, for several batch sizes.
         options = {"isolate_recompiles": True, "recompile_limit": 32}
@@ -210,8 +210,15 @@ class GenomeNet(WindowNetwork):
         if not options:
             config = torch._dynamo.config
             config.recompile_limit = max(config.recompile_limit, 64)
-        is_plain = self.recurrent is not None and self.recurrent.families is None
-        parts = [*self.cells, self.recurrent] if is_plain else [*self.cells]
-        for part in parts:
-            assert part is not None
+        for part in self._compiled_parts():
             part.compile(backend=backend, **options)
+
+    def uncompile_parts(self) -> None:
+        """Undo :meth:`compile_parts`."""
+        self.is_compiled = False
+        for part in self._compiled_parts():
+            part._compiled_call_impl = None
+
+    def _compiled_parts(self) -> list[nn.Module]:
+        is_plain = self.recurrent is not None and self.recurrent.families is None
+        return [*self.cells, self.recurrent] if is_plain else [*self.cells]  # type: ignore[list-item]

@@ -101,7 +101,9 @@ class CapturedStep(TrainingStep):
         self._codes, self._targets = codes.clone(), targets.clone()
         self.optimiser.zero_grad(set_to_none=True)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        stream = torch.cuda.Stream(codes.device)  # type: ignore[no-untyped-call]
+        # PyTorch's own stream of recordings is of the current device, which need not be this one.
+        with torch.cuda.device(codes.device), torch.cuda.graph(self._graph, stream=stream):
             self._losses = super().__call__(self._codes, self._targets)
         self._graph.replay()
         return self._losses

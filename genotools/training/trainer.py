@@ -83,7 +83,8 @@ def fit(
     resume
         Go on from ``checkpoint_path`` if it is there.
     capture
-        Whether a CUDA device runs every step as one CUDA graph, which is the faster way.
+        Whether a CUDA device runs every step as one CUDA graph, which is the faster way; a long training's cells are
+        compiled then, too.
     until_epoch
         Return once this many epochs are done; the schedule still spans ``settings.epochs``.
     should_stop
@@ -111,12 +112,13 @@ def fit(
         if resume and training.checkpoint_path is not None and training.checkpoint_path.exists():
             training.restore(training.checkpoint_path)
         last_epoch = until_epoch or settings.epochs
-        _compile_if_it_pays(network, device, n_steps=(last_epoch - training.epoch) * training.n_steps)
+        n_steps = last_epoch * training.n_steps if capture else 0
         try:
-            while not training.is_over and training.epoch < last_epoch:
-                record = training.run_epoch()
-                if on_epoch is not None:
-                    on_epoch(record)
+            with _compiled_if_it_pays(network, device, n_steps=n_steps):
+                while not training.is_over and training.epoch < last_epoch:
+                    record = training.run_epoch()
+                    if on_epoch is not None:
+                        on_epoch(record)
         except DivergedError as error:
             error.best_epoch = max((one.epoch for one in training.history if one.is_best), default=None)
             if error.best_epoch is not None:
@@ -126,13 +128,21 @@ def fit(
         return FitResult(history=tuple(training.history), is_finished=training.is_over)
 
 
-def _compile_if_it_pays(network: WindowNetwork, device: torch.device, *, n_steps: int) -> None:
-    """Let ``torch.compile`` translate the cells for so many steps on a CUDA device.
+@contextmanager
+def _compiled_if_it_pays(network: WindowNetwork, device: torch.device, *, n_steps: int) -> Iterator[None]:
+    """Let ``torch.compile`` translate the cells for so many steps on a CUDA device, inside the block.
 
     That takes a minute or two and makes a recorded step about a seventh shorter.
     """
-    if device.type == "cuda" and isinstance(network, GenomeNet) and n_steps >= STEPS_WORTH_COMPILING:
-        network.compile_parts()
+    is_long = device.type == "cuda" and n_steps >= STEPS_WORTH_COMPILING
+    if not (is_long and isinstance(network, GenomeNet) and not network.is_compiled):
+        yield
+        return
+    network.compile_parts()
+    try:
+        yield
+    finally:
+        network.uncompile_parts()
 
 
 @contextmanager

@@ -54,7 +54,9 @@ def validate(
     network.eval()
     try:
         with torch.inference_mode(), tensor_cores(device, precision), autocast(device, precision):
-            run = network if precision != "fp32" else fastest_inference(network)
+            # Ranks wait for each other, which a recording of one of them could not.
+            is_fast = precision == "fp32" and ranks.world_size == 1
+            run = fastest_inference(network) if is_fast else network
             n_done = mine.start
             for batch in batches(store, rows[mine], batch_size, rng=None):
                 if before_batch is not None and ranks.world_size == 1:

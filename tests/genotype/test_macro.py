@@ -56,7 +56,7 @@ def test_channels_follow_the_number_of_nodes(n_normal: int, n_reduce: int) -> No
         ({"channels": 7}, "channels is 7, it must be even"),
         ({"stem_kernel": 4}, "stem_kernel is 4, it must be odd"),
         ({"head_dropout": 1.0}, r"head_dropout is 1\.0, it must be in \[0, 1\)"),
-        ({"layers": ()}, "(?<!XX)layers is empty, at least one cell is needed.$"),
+        ({"layers": ()}, "layers is empty, at least one cell is needed.$"),
         ({"layers": (Layer("normal", 2),)}, r"layers\.0\.stride is 2; a normal cell has 1"),
         ({"layers": ({"cell": "other"},)}, r"layers\.0\.cell is 'other'"),
         ({"length": -1, "channels": 0, "stem_multiplier": 0, "head_hidden": 0}, "macro: 4 faults"),

@@ -8,6 +8,7 @@ from genotools.genotype import GENOME_NAS, Macro, Task
 from genotools.nn import GenomeNet, build
 from genotools.nn.captured import MAX_SHAPES, CapturedNetwork
 from genotools.nn.inference import fastest_inference
+from genotools.training.precision import tensor_cores
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -33,9 +34,9 @@ def test_a_recording_predicts_as_the_cpu_does(network: GenomeNet) -> None:
     with torch.inference_mode():
         expected = [network(codes) for codes in batches]
         network.to("cuda").compile_parts()
-        torch.backends.cudnn.allow_tf32 = False
         run = fastest_inference(network)
-        found = [run(codes.cuda()) for codes in batches]
+        with tensor_cores(torch.device("cuda"), "fp32"):
+            found = [run(codes.cuda()) for codes in batches]
     assert isinstance(run, CapturedNetwork)
     for mine, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(mine.cpu(), theirs, rtol=1e-3, atol=1e-4)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -338,6 +339,9 @@ def test_a_store_that_does_not_fit_is_refused_with_every_reason(
     assert "4 labels are not the network's 3 outputs" in str(caught.value)
 
 
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning"
+)  # the compiler uses what PyTorch itself has deprecated
 @pytest.mark.parametrize(
     ("device", "n_steps", "is_compiled"),
     [("cuda", 30_000, True), ("cuda", 29_999, False), ("cpu", 10**6, False)],
@@ -351,8 +355,28 @@ def test_cells_are_compiled_where_that_is_made_up_for(
     is_compiled: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    compiled: list[GenomeNet] = []
-    monkeypatch.setattr(GenomeNet, "compile_parts", lambda network: compiled.append(network))
     network = new_network(genotype, macro, store)
-    trainer._compile_if_it_pays(network, torch.device(device), n_steps=n_steps)
-    assert compiled == [network] * is_compiled
+    with trainer._compiled_if_it_pays(network, torch.device(device), n_steps=n_steps):
+        assert [cell._compiled_call_impl is not None for cell in network.cells] == [is_compiled] * len(
+            network.cells
+        )
+        assert network.is_compiled is is_compiled
+    assert not any(cell._compiled_call_impl for cell in network.cells)
+    assert not network.is_compiled
+
+
+def test_a_training_counts_all_its_steps_when_it_asks_whether_to_compile(
+    genotype: Genotype, macro: Macro, store: SequenceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def ask(network: GenomeNet, device: torch.device, *, n_steps: int) -> AbstractContextManager[None]:
+        asked.append(n_steps)
+        return nullcontext()
+
+    monkeypatch.setattr(trainer, "_compiled_if_it_pays", ask)
+    settings = TrainingSettings().changed(batch_size=4, epochs=2, steps_per_epoch=3)
+    each: list[dict[str, Any]] = [{}, {"until_epoch": 1}, {"capture": False}]
+    for options in each:
+        fit(new_network(genotype, macro, store), store, settings, seed=0, **options)
+    assert asked == [6, 3, 0]
