@@ -11,6 +11,7 @@ __all__ = ["Budget", "TrainingCost", "TrainsForEpochs"]
 
 Unit = Literal["epochs", "steps", "seconds"]
 TEXT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?)\s*(epochs?|steps?|s|min|m|h|d)\s*", re.IGNORECASE)
+MOST = 1e15
 SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
@@ -28,10 +29,10 @@ class Budget:
         Raises
         ------
         DataError
-            If it is no such text, or nothing.
+            If it is no such text, nothing, or more than ``MOST``.
         """
         found = TEXT.fullmatch(text)
-        if found is None or float(found[1]) == 0:
+        if found is None or not 0 < float(found[1]) <= MOST:
             raise DataError(
                 f"budget {text[:60]!r}: e.g. '200epochs', '50000steps', '90min' or '2h' was expected."
             )
