@@ -53,6 +53,7 @@ def main() -> None:
     corpus.mkdir(parents=True, exist_ok=True)
     # In a process of its own: PyTorch cannot translate instrumented code.
     index, valid = READERS.index(reader), corpus / f"valid{reader.suffix}"
+    valid.unlink(missing_ok=True)
     subprocess.run([sys.executable, "-c", SEED, str(index), str(valid)], check=True)
     with atheris.instrument_imports(include=["genotools", "pyfaidx"]):
         for module in reader.modules:  # they are imported when a file is read, which would be too late
