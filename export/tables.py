@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.data.hdf5 import open_hdf5
+from genotools.data.hdf5_writing import writing_hdf5
 from genotools.data.labels import column_names
 from genotools.errors import DataError
 from genotools.files import check_output, replacing
@@ -72,7 +72,7 @@ def open_table(
     header = {**PREDICTIONS.text_header, **header}
     with replacing(path) as temporary:
         if path.suffix == ".h5":
-            with open_hdf5(temporary, "w") as file:
+            with writing_hdf5(temporary) as file:
                 yield _Hdf5Table(file, columns, outputs, header)
         else:
             with _open_text(temporary, packed=path.suffix == ".gz") as text:

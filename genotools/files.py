@@ -1,5 +1,6 @@
 """Writing files so that nothing is half-written and nothing is lost, and reading them with limits."""
 
+import errno
 import json
 import math
 import os
@@ -21,6 +22,7 @@ __all__ = [
     "claimed_output",
     "flush_to_disk",
     "limited_lines",
+    "no_room_named",
     "read_bytes",
     "read_json",
     "replacing",
@@ -37,6 +39,8 @@ MAX_DIGITS = 300
 
 MAX_LINE_BYTES = 1 << 28
 """Longest line of a text file: a VCF of half a million samples has lines of tens of megabytes."""
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # A string (possibly without its end), or anything else that is not a bracket.
 NOT_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^][{}"]++', re.DOTALL)
@@ -63,14 +67,30 @@ def check_output(path: Path | str, *, force: bool = False) -> Path:
 
 
 @contextmanager
+def no_room_named(path: Path) -> Iterator[None]:
+    """Name the file that there is no room for, which the system does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
+@contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it is flushed and renamed to ``path``.
 
     On any error, Ctrl-C included, the temporary file is removed and what was at ``path`` stays. That of a killed
     process goes when ``path`` is written next.
+
+    Raises
+    ------
+    OSError
+        With the name of ``path``, if there is no room for it.
     """
     path = Path(path).resolve()  # a link stays a link; what it points to is replaced
-    with temporary_file(path) as temporary:
+    with no_room_named(path), temporary_file(path) as temporary:
         yield temporary
         temporary.chmod(_mode_of(path))
         flush_to_disk(temporary)

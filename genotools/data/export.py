@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genotools.data.encoding import decode, one_hot
-from genotools.data.hdf5 import open_hdf5
+from genotools.data.hdf5_writing import writing_hdf5
 from genotools.data.store import SequenceStore
 from genotools.files import check_output, replacing
 
@@ -84,7 +84,7 @@ def _description(store: SequenceStore, labels: NDArray[Any]) -> str:
 
 def _h5(store: SequenceStore, rows: NDArray[np.int64], path: Path) -> None:
     n, n_labels = len(rows), len(store.names)
-    with open_hdf5(path, "w") as file:
+    with writing_hdf5(path) as file:
         options = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if n else {}
         x = file.create_dataset("x", (n, 4, store.length), "u1", **options)
         y = file.create_dataset("y", (n, n_labels), _label_type(store), **(options if n_labels else {}))

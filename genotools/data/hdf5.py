@@ -9,7 +9,7 @@ import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 
@@ -63,8 +63,8 @@ SCANNED_BYTES = 1 << 26
 MAX_HEAP_OBJECTS = SCANNED_BYTES // 16
 
 
-def open_hdf5(path: Path | str, mode: Literal["r", "r+", "w"] = "r") -> h5py.File:
-    """Open a file without HDF5's lock, and read one only where HDF5 comes to the end of its heaps.
+def open_hdf5(path: Path | str) -> h5py.File:
+    """Open a file to read, without HDF5's lock, where HDF5 comes to the end of its heaps.
 
     What is read here was renamed into its place whole, and what is written has no name that others know: nobody needs
     the lock, and on file systems that refuse it (NFS, Lustre) no file would open.
@@ -82,18 +82,16 @@ def open_hdf5(path: Path | str, mode: Literal["r", "r+", "w"] = "r") -> h5py.Fil
     OSError
         If the file cannot be read or is not HDF5.
     """
-    if mode != "w":
-        _check_heaps(Path(path))
-    file = h5py.File(path, mode, locking=False)
-    if mode != "w" and file.id.get_create_plist().get_sizes() != (8, 8):  # in such heaps, sizes lie elsewhere
+    _check_heaps(Path(path))
+    file = h5py.File(path, "r", locking=False)
+    if file.id.get_create_plist().get_sizes() != (8, 8):  # in such heaps, sizes lie elsewhere
         file.close()
         raise DataError(f"{path}: offsets or lengths of other than 8 bytes, which are not read.")
-    if mode != "w":
-        try:
-            _check_attributes(file)
-        except HDF5_ERRORS as error:
-            file.close()
-            raise DataError(f"{path}: the HDF5 file is damaged or cut off ({_cause(error)}).") from error
+    try:
+        _check_attributes(file)
+    except HDF5_ERRORS as error:
+        file.close()
+        raise DataError(f"{path}: the HDF5 file is damaged or cut off ({_cause(error)}).") from error
     return file
 
 

@@ -25,11 +25,13 @@ from genotools.data._layout import (
 from genotools.data._partial import PartialStore, UnknownBases
 from genotools.data.encoding import UNKNOWN
 from genotools.data.hdf5 import open_hdf5
+from genotools.data.hdf5_writing import writing_hdf5
 from genotools.data.label_layout import LabelLayout
 from genotools.errors import DataError
 from genotools.files import check_output, replacing, to_json
 from genotools.formats import STORE
 from genotools.genotype.task import TaskKind
+from genotools.temporaries import temporary_file
 
 __all__ = ["RowSource", "write_store", "write_store_resumably"]
 
@@ -148,7 +150,7 @@ def write_store_resumably(
         on_rows(n_done, len(splits))
 
     with partial.discarded_if_wrong(), _named_faults(path):
-        places = _places(partial.data) if first else _reserve(partial.data, rest)
+        places = _begin_again(partial.data, rest) if first else _reserve(partial.data, rest)
         _write_blocks(
             path, codes, labels, rest.label_layout, partial.data, places, unknown, first=first, on_block=keep
         )
@@ -201,9 +203,8 @@ def _named_faults(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno is None:  # HDF5 refused, not the system
-            raise
-        raise DataError(f"{path}: it could not be written: {os.strerror(error.errno)}.") from error
+        why = os.strerror(error.errno) if error.errno is not None else str(error)
+        raise DataError(f"{path}: it could not be written: {why}.") from error
 
 
 Places = Mapping[str, int]
@@ -218,7 +219,7 @@ def _reserve(path: Path, rest: Contents) -> Places:
         "labels": (len(rest.splits), layout.width),
     }
     dtypes = {"bases": np.dtype(np.uint8), "labels": layout.dtype.newbyteorder("<")}
-    with open_hdf5(path, "w") as file:
+    with writing_hdf5(path) as file:
         for name, shape in shapes.items():
             early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
             early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
@@ -230,6 +231,27 @@ def _reserve(path: Path, rest: Contents) -> Places:
 def _places(path: Path) -> Places:
     with open_hdf5(path) as file:
         return {name: file[name].id.get_offset() for name in ("bases", "labels") if file[name].size}
+
+
+def _begin_again(path: Path, rest: Contents) -> Places:
+    """Make a file that holds rows what :func:`_reserve` had made of it, but for its rows; return their places.
+
+    Its end may have been written in part when it was stopped, and with it HDF5's own numbers all over the file.
+    """
+    with temporary_file(path) as empty:
+        places = _reserve(empty, rest)  # takes no room: nothing is written to the places
+        with open_hdf5(empty) as file:
+            taken = sorted((place, place + file[name].nbytes) for name, place in places.items())
+        n_bytes = empty.stat().st_size
+        os.truncate(path, n_bytes)
+        with empty.open("rb") as source, path.open("r+b") as target:
+            for begin, end in zip(
+                [0, *(end for _, end in taken)], [*(at for at, _ in taken), n_bytes], strict=True
+            ):
+                source.seek(begin)
+                target.seek(begin)
+                target.write(source.read(end - begin))
+    return places
 
 
 def _write_blocks(
@@ -283,7 +305,7 @@ def _packed_bases(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _write_rest(path: Path, rest: Contents) -> str:
     """Add everything but bases and labels; return the digest."""
-    with open_hdf5(path, "r+") as file:
+    with writing_hdf5(path, "r+") as file:
         for name in ("unknown", "contigs", "starts", "splits"):
             array = getattr(rest, name)
             dtype = array.dtype.newbyteorder("<")

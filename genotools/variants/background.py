@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import genotools
 from genotools.data.hdf5 import HDF5_ERRORS, foreign_parts, open_hdf5, plain_attributes, texts_of
+from genotools.data.hdf5_writing import writing_hdf5
 from genotools.data.strands import Strands
 from genotools.errors import DataError
 from genotools.files import check_output, replacing
@@ -110,7 +111,7 @@ class BackgroundBuilder:
 def write_background(path: Path | str, background: Background, *, source: str, force: bool = False) -> None:
     """Write a background in one step; ``source`` names the variants. Raises OutputExistsError unless ``force``."""
     path = check_output(path, force=force)
-    with replacing(path) as temporary, open_hdf5(temporary, "w") as file:
+    with replacing(path) as temporary, writing_hdf5(temporary) as file:
         file.attrs.update(BACKGROUND.header)
         file.attrs["genotools_version"], file.attrs["source"] = genotools.__version__, source
         file.attrs.update(background.how)

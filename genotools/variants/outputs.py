@@ -23,7 +23,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from genotools.data.hdf5 import open_hdf5
+from genotools.data.hdf5_writing import writing_hdf5
 from genotools.extras import require
 from genotools.formats import VARIANTS
 from genotools.variants.scoring import ScoredVariants
@@ -239,7 +239,7 @@ class ArrayWriter:
 
     def _write_hdf5(self, path: Path) -> None:
         layout = self._layout
-        with open_hdf5(path, "w") as file:
+        with writing_hdf5(path) as file:
             file.attrs.update({**VARIANTS.header, **layout.header})
             text = h5py.string_dtype()
             file.create_dataset("outputs", data=list(layout.features), dtype=text, track_times=False)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from genotools.errors import DataError
-from genotools.files import flush_to_disk, read_json, write_json
+from genotools.files import flush_to_disk, no_room_named, read_json, write_json
 from genotools.formats import VARIANTS_PROGRESS
 
 __all__ = ["PartialTable"]
@@ -32,6 +32,7 @@ class PartialTable:
     """
 
     def __init__(self, output: Path, suffixes: tuple[str, ...], identity: Mapping[str, object]) -> None:
+        self._output = output
         base = output.with_name(f"{output.name}.partial")
         self.paths = {suffix: base.with_name(base.name + suffix) for suffix in suffixes}
         self._base, self.progress_path = base, base.with_name(f"{base.name}.json")
@@ -41,7 +42,8 @@ class PartialTable:
     def kept_where_stopped(self) -> Iterator[None]:
         """Remove the files in the end, or when something is wrong: after Ctrl-C or on a full disk they stay."""
         try:
-            yield
+            with no_room_named(self._output):
+                yield
         except Exception as error:
             is_from_disk = isinstance(error, OSError) or isinstance(error.__cause__, OSError)
             if not (is_from_disk and self.progress_path.exists()):
