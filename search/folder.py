@@ -15,6 +15,7 @@ __all__ = ["BEST_FILE", "opened"]
 
 BEST_FILE = "best.genotype.json"
 LOCK = ".lock"
+FOLDERS = ("checkpoint", "networks")
 
 
 @contextmanager
@@ -24,13 +25,13 @@ def opened(folder: Path, config: Mapping[str, Any], *, resume: bool) -> Iterator
     Raises
     ------
     OutputExistsError
-        If ``folder`` holds something and ``resume`` was not asked for.
+        If ``folder`` holds something and ``resume`` was not asked for, or it holds something else than a search.
     DataError
         If the search in it was started with other settings, each of which is named, or another process runs it.
     """
     check_free = partial(_check_free, folder, resume=resume)
     with claimed(folder, LOCK, check_free, busy="another process is running this search."):
-        for name in ("checkpoint", "networks"):
+        for name in FOLDERS:
             (folder / name).mkdir(exist_ok=True)
         config = json.loads(json.dumps(config))  # as it reads back, tuples as lists
         path = folder / "config.json"
@@ -41,7 +42,10 @@ def opened(folder: Path, config: Mapping[str, Any], *, resume: bool) -> Iterator
 
 
 def _check_free(folder: Path, *, resume: bool) -> None:
-    if not resume and folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if resume and "config.json" not in found and any(name[0] != "." for name in found - set(FOLDERS)):
+        raise OutputExistsError(folder, "It holds no search that could be continued; choose another folder.")
+    if not resume and found - {LOCK}:
         raise OutputExistsError(folder, "Continue its search with --resume, or choose another folder.")
 
 

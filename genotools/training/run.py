@@ -199,7 +199,7 @@ def train(
         claimed(
             folder,
             LOCK,
-            partial(_check_free, folder, may_hold_files=resume or force),
+            partial(_check_free, folder, resume=resume, force=force),
             busy="another process is training in this folder.",
         ),
     ):
@@ -251,10 +251,15 @@ def _save_architecture(folder: Path, architecture: Genotype | BaselineName, *, f
     architecture.save(of_genotype if isinstance(architecture, Genotype) else of_baseline, force=force)
 
 
-def _check_free(folder: Path, *, may_hold_files: bool) -> None:
+def _check_free(folder: Path, *, resume: bool, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file, a folder was expected.")
-    if not may_hold_files and folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if resume and CONFIG not in found and any(name[0] != "." for name in found - {GENOTYPE, BASELINE}):
+        raise OutputExistsError(
+            folder, "It holds no training that could be continued; choose another folder."
+        )
+    if not (resume or force) and found - {LOCK}:
         raise OutputExistsError(folder)
 
 

@@ -322,3 +322,16 @@ def test_a_minimised_objective_has_its_own_value_in_the_result(tmp_path: Path) -
     assert written["objectives"]["pools"] == min(pools)
     assert written["score"] == -min(pools)
     assert [len(trial.scores) for trial in result.trials] == [2] * 6
+
+
+def test_resume_leaves_a_folder_alone_that_holds_no_search(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "result.json").write_text("precious")
+    with pytest.raises(OutputExistsError, match="holds no search that could be continued"):
+        run(folder, CountsPools(), resume=True)
+    assert [path.name for path in folder.iterdir()] == ["result.json"]
+    (folder / "result.json").unlink()
+    (folder / "checkpoint").mkdir()  # what a search leaves that was killed as it began
+    (folder / ".lock").touch()
+    assert run(folder, CountsPools(), resume=True).trials

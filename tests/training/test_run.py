@@ -134,6 +134,18 @@ def test_resume_where_nothing_is_yet_starts(run_training: Train, tmp_path: Path)
     assert run_training(tmp_path / "run", resume=True).n_epochs == 3
 
 
+def test_resume_leaves_a_folder_alone_that_holds_no_training(run_training: Train, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    for name in ("weights.safetensors", "history.jsonl"):
+        (tmp_path / "run" / name).write_text("precious")
+    with pytest.raises(OutputExistsError, match="holds no training that could be continued"):
+        run_training(tmp_path / "run", resume=True)
+    assert {path.name: path.read_text() for path in (tmp_path / "run").iterdir()} == {
+        "weights.safetensors": "precious",
+        "history.jsonl": "precious",
+    }
+
+
 def test_resume_with_other_choices_is_refused_and_changes_nothing(
     run_training: Train, tmp_path: Path, settings: TrainingSettings, genotype: Genotype
 ) -> None:
