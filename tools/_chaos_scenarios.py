@@ -80,7 +80,8 @@ def contents(folder: Path) -> dict[str, bytes]:
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if not path.is_file() or path.suffix in PICTURES or path.name.startswith(".") or path.name in PASSING:
+        is_hidden = any(part.startswith(".") for part in name.split("/"))  # what goes when it is written next
+        if not path.is_file() or path.suffix in PICTURES or is_hidden or path.name in PASSING:
             continue
         data = path.read_bytes()
         if path.suffix in (".json", ".jsonl"):

@@ -3,7 +3,7 @@
     python tools/chaos.py [--faults 200] [--seed 0] [--only train]
 
 Faults: ``kill -9``, ``SIGTERM``, Ctrl-C (``SIGINT``), a disk that is full (a small tmpfs, enlarged before going on;
-needs root), the death of a worker, and a clock that jumps back a day. Each life of a command takes up to three faults
+needs root), the death of a worker, and a clock (``time.time``) that jumps a day, back or ahead. Each life of a command takes up to three faults
 and is then let run to its end. A fault is *lost* where the command does not go on, *different* where it ends with
 other bytes (times in JSON do not count), *told badly* where a person saw a traceback.
 """
@@ -33,7 +33,8 @@ LONG_S = 600
 JUMP = """
 import os, time
 _real, _start, _after = time.time, time.monotonic(), float(os.environ["CHAOS_JUMP_AFTER"])
-time.time = lambda: _real() - 86400 * (time.monotonic() - _start > _after)
+_days = float(os.environ["CHAOS_JUMP_DAYS"])
+time.time = lambda: _real() + 86400 * _days * (time.monotonic() - _start > _after)
 """
 
 
@@ -78,7 +79,7 @@ class Drill:
         kinds = list(self.rng.choice(self.kinds(), size=n_faults))
         on_small_disk = "full disk" in kinds
         if on_small_disk:
-            size = max(16_384, int(self.size * self.rng.uniform(0.05, 0.9)))
+            size = max(16_384, int(self.size * self.rng.uniform(0.05, 1.0)))
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
         try:
             code, text, again = 1, "", False
@@ -113,15 +114,18 @@ class Drill:
         after = float(self.rng.uniform(0.2, 1.0)) * self.seconds
         environment = {}
         if kind == "clock jump":
-            environment = {"PYTHONPATH": str(self.jump), "CHAOS_JUMP_AFTER": str(after)}
+            places = os.pathsep.join([str(self.jump), *filter(None, [os.environ.get("PYTHONPATH")])])
+            days = str(self.rng.choice([-1, 1]))
+            environment = {"PYTHONPATH": places, "CHAOS_JUMP_AFTER": str(after), "CHAOS_JUMP_DAYS": days}
         process = self._start(folder, again=again, environment=environment)
         waits = LONG_S if kind in ("full disk", "clock jump") else after
+        has_struck = False
         try:
             process.wait(timeout=waits)
         except subprocess.TimeoutExpired:
-            self._strike(process, kind)
+            has_struck = self._strike(process, kind)
         output = process.communicate(timeout=LONG_S)[0]
-        is_met = process.returncode != 0 or kind in ("clock jump", "worker death")
+        is_met = process.returncode != 0 or kind == "clock jump" or (kind == "worker death" and has_struck)
         if "Traceback (most recent call last)" in output:
             self.tally.told_badly += 1
             self.tally.notes.append(f"{kind}: traceback: {output.strip()[-300:]}")
@@ -130,17 +134,17 @@ class Drill:
             subprocess.run(["mount", "-o", "remount,size=1g", folder], check=True)
         return process.returncode, output
 
-    def _strike(self, process: subprocess.Popen[str], kind: str) -> None:
+    def _strike(self, process: subprocess.Popen[str], kind: str) -> bool:
+        """Send a signal to the process, or to one of its workers; return whether there was one."""
         if kind != "worker death":
             process.send_signal(SIGNALS[kind])
-            return
-        children = subprocess.run(
-            ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False
-        )
-        workers = [int(pid) for pid in children.stdout.split()]
+            return True
+        workers = subprocess.run(  # Python has another child that tracks what its processes share
+            ["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True, check=False
+        ).stdout.split()
         if workers:
-            victim = int(self.rng.choice(workers))
-            subprocess.run(["kill", "-9", str(victim)], check=False)
+            subprocess.run(["kill", "-9", str(self.rng.choice(workers))], check=False)
+        return bool(workers)
 
     def _start(
         self, folder: Path, *, again: bool, environment: dict[str, str] | None = None
@@ -177,6 +181,8 @@ def main() -> None:
         inputs.mkdir()
         write_inputs(inputs)
         chosen = [one for one in scenarios(inputs) if arguments.only is None or arguments.only in one.name]
+        if not chosen:
+            parser.error(f"no command has {arguments.only!r} in its name")
         share = -(-arguments.faults // len(chosen))
         print(f"| command | {' | '.join(KINDS)} | lost | different | told badly |")
         print(f"| --- |{' ---: |' * (len(KINDS) + 3)}", flush=True)
