@@ -3,8 +3,8 @@
     python tools/chaos.py [--faults 200] [--seed 0] [--only train]
 
 Faults: ``kill -9``, ``SIGTERM``, Ctrl-C (``SIGINT``), a disk that is full (a small tmpfs, enlarged before going on;
-needs root), the death of a worker, and a clock (``time.time``) that jumps a day, back or ahead. Each life of a command
-takes up to three faults and is then let run to its end. A fault is *lost* where the command does not go on,
+needs root), the death of a worker, and a clock (``time.time``) that jumps a day, back or ahead. Each life of a
+command takes up to three faults and is then let run to its end. A fault is *lost* where the command does not go on,
 *different* where it ends with other bytes (times in JSON do not count), *told badly* where a person saw a traceback.
 """
 
