@@ -144,14 +144,17 @@ LIVE_OPS = Format("genotools/live-ops")
 STORE = Format("genotools/store", 2)
 """Version 1 holds yes-or-no labels; version 2 is the same with labels of another kind, and says which."""
 WEIGHTS = Format("genotools/weights")
-CHECKPOINT = Format("genotools/checkpoint")
+CHECKPOINT = Format("genotools/checkpoint", 2)
+"""Of this and the states of supernets, version 1 has no SHA-256, or one over its tensors; version 2 one over all."""
 TRAINING = Format("genotools/training")
 TRAINING_RESULT = Format("genotools/training-result")
 DIVERGENCE = Format("genotools/divergence", is_read=False)
 SEARCH = Format("genotools/search", 2)
 """A search's configuration and result, and the journal. Version 1 had no objectives, settings and rounds."""
-ONE_SHOT_CHECKPOINT = Format("genotools/one-shot-checkpoint")
-SHARED_WEIGHTS = Format("genotools/shared-weights")
+ONE_SHOT_CHECKPOINT = Format("genotools/one-shot-checkpoint", 2)
+SHARED_WEIGHTS = Format("genotools/shared-weights", 2)
+ENGINE_STATE = Format("genotools/engine-state")
+"""Of sampling engines; those before had neither format nor SHA-256."""
 DATA_DESCRIPTORS = Format("genotools/data-descriptors")
 SEARCH_SEEDS = Format("genotools/search-seeds", is_read=False)
 STUDY = Format("genotools/study")

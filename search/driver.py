@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from genotools.errors import DataError
-from genotools.files import read_json, write_json
 from genotools.genotype.space import SearchSpace
 from genotools.search.budget import Budget, TrainsForEpochs
 from genotools.search.engine import ContinuingEngine, Engine, Proposal, Round
+from genotools.search.engine_state import EngineState, read_engine_state, write_engine_state
 from genotools.search.evaluation import Evaluator, Job, Outcome, RoundEvaluator, RoundJob
 from genotools.search.executors import Executor
 from genotools.search.journal import Journal
@@ -21,7 +21,6 @@ from genotools.search.trial_events import ended, event_of, read_trials
 
 __all__ = ["Driver", "Limits"]
 
-MAX_STATE_BYTES = 1 << 30
 TRIAL, ROUND = 1, 2
 """Branches of the tree of seeds; their numbers are part of what makes a run repeatable."""
 
@@ -75,29 +74,26 @@ class Driver:
         """Give the engine its saved state; return how many trials and rounds it knows of."""
         if not self._state_path.exists():
             return 0, 0
-        match read_json(self._state_path, max_bytes=MAX_STATE_BYTES):
-            case {"n_told": int(n_told), "n_rounds": int(n_rounds), "engine": dict(state)} if (
-                n_told >= 0 and n_rounds >= 0
-            ):
-                pass
-            case _:
-                raise DataError(f"{self._state_path}: not the state of an engine.")
+        n_told, n_rounds = read_engine_state(self._state_path, self._load)
         missing = next((number for number in range(n_told) if number not in self.trials), None)
         if missing is not None:
             raise DataError(
                 f"{self._journal.path}: trial {missing} is missing, the engine was told of {n_told}. "
                 "The journal was cut or removed; start a new search."
             )
+        return n_told, n_rounds
+
+    def _load(self, path: Path, saved: EngineState) -> tuple[int, int]:
+        """Give the engine the state that ``path`` holds."""
         try:
-            self._engine.load_state_dict(state)
+            self._engine.load_state_dict(saved.engine)
         except DataError:
             raise
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise DataError(
-                f"{self._state_path}: not the state of this engine ({error!r:.200}). The file was damaged or is of "
-                "other settings; start a new search."
+                f"{path}: not the state of this engine ({error!r:.200}). It was damaged or is of other settings."
             ) from error
-        return n_told, n_rounds
+        return saved.n_told, saved.n_rounds
 
     def run(self, limits: Limits) -> None:
         """Run rounds until a limit is reached or the engine has nothing left to ask."""
@@ -121,8 +117,8 @@ class Driver:
             return False
         self._engine.tell([self.trials[number] for number in by_number])
         self._n_told, self._n_rounds = self._n_told + len(trials), self._n_rounds + 1
-        state = {"n_told": self._n_told, "n_rounds": self._n_rounds, "engine": self._engine.state_dict()}
-        write_json(self._state_path, state)
+        state = EngineState(self._n_told, self._n_rounds, self._engine.state_dict())
+        write_engine_state(self._state_path, state)
         self._delete_networks()
         return True
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError, GenotoolsError
@@ -299,29 +300,33 @@ class OneShotEngine:
     def _save(self, training: StageTraining) -> None:
         if self.checkpoint_path is None:
             return
-        header = {
-            **ONE_SHOT_CHECKPOINT.signed_header,
+        values = {
             "place": {"stage": training.stage, "epoch": training.epoch, "step": training.step},
             "live": training.supernet.live.to_document(),
         }
-        write_state(self.checkpoint_path, training.state(), header)
+        write_state(self.checkpoint_path, ONE_SHOT_CHECKPOINT, training.state(), values)
 
     def _restored(self) -> StageTraining | None:
         """Return the stage of the checkpoint, None where there is none."""
         path = self.checkpoint_path
         if path is None or not path.exists():
             return None
-        metadata, tensors = read_state(path, ONE_SHOT_CHECKPOINT)
+        return read_state(path, ONE_SHOT_CHECKPOINT, self._parsed)
+
+    def _parsed(self, path: Path, metadata: Mapping[str, str], tensors: dict[str, Tensor]) -> StageTraining:
         match parse_json(metadata.get("place", "null"), where=f"{path}: place"):
             case {"stage": int(stage), "epoch": int(epoch), "step": int(step)} if (
-                0 <= stage < len(self.settings.stages)
+                0 <= stage < len(self.settings.stages) and min(epoch, step) >= 0
             ):
                 pass
             case place:
                 raise DataError(f"{path}: place: {place!r} is no place of this search.")
         document = parse_json(metadata.get("live", "null"), where=f"{path}: live")
         training = self._start(stage, LiveOps.from_document(document, where=f"{path}: live"))
-        training.restore(tensors, epoch=epoch, step=step)
+        try:
+            training.restore(tensors, epoch=epoch, step=step)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
         return training
 
 

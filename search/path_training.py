@@ -4,7 +4,7 @@ A part is a single path or more, summed without weights. Binary cross-entropy, g
 Batches and dropout are a function of seed, epoch and step.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +40,11 @@ ORDER, STEP = 40, 41
 LOWER_THE_RATES = (
     "Lower the learning rates or clip_norm, and search anew in another folder: resumed, the same search ends here "
     "again."
+)
+
+START_ANEW = (
+    "Remove it, and the same name with .before behind it, and resume: its training starts anew. Where weights are "
+    "kept for a whole search, as by enas, start that anew in another folder."
 )
 
 SAVED_EVERY = 200
@@ -197,8 +202,8 @@ class PathTraining:
             return
         place = {"round": self.round, "epoch": self.epoch, "step": self.step}
         live = self.supernet.live.to_document()
-        header = {**SHARED_WEIGHTS.signed_header, "place": place, "live": live}
-        write_state(self.path, joined(supernet_state(self.supernet, self._optimiser)), header)
+        tensors = joined(supernet_state(self.supernet, self._optimiser))
+        write_state(self.path, SHARED_WEIGHTS, tensors, {"place": place, "live": live})
 
     def restore(self, saved: "SavedTraining") -> None:
         """Take over a saved state.
@@ -223,15 +228,26 @@ class SavedTraining(NamedTuple):
 
     @classmethod
     def read(cls, path: Path) -> "SavedTraining | None":
-        """Return the state at ``path``, None where there is none; raises DataError where it is damaged."""
+        """Return the state at ``path``, or the one before it where it is damaged; None where there is none.
+
+        Raises
+        ------
+        DataError
+            If both are damaged.
+        """
         if not path.exists():
             return None
-        metadata, tensors = read_state(path, SHARED_WEIGHTS)
+        return read_state(path, SHARED_WEIGHTS, cls._parsed, way_out=START_ANEW)
+
+    @classmethod
+    def _parsed(cls, path: Path, metadata: Mapping[str, str], tensors: dict[str, Tensor]) -> "SavedTraining":
         live = LiveOps.from_document(
             parse_json(metadata.get("live", "null"), where=f"{path}: live"), where=f"{path}: live"
         )
         match parse_json(metadata.get("place", "null"), where=f"{path}: place"):
-            case {"round": int(number), "epoch": int(epoch), "step": int(step)}:
+            case {"round": int(number), "epoch": int(epoch), "step": int(step)} if (
+                min(number, epoch, step) >= 0
+            ):
                 return cls(number, epoch, step, live, tensors)
             case place:
                 raise DataError(f"{path}: place: {place!r} is no place of a training.")

@@ -3,7 +3,7 @@
 ======================= =====================================================================================
 ``config.json``         engine and its settings, space, objectives, constraints, warm start, seed, evaluator
 ``journal.jsonl``       one line for every trial that has ended, in the order they ended
-``checkpoint/``         ``engine.json``: the state of the engine after the last round it was told of
+``checkpoint/``         ``engine.json``: the engine's state after the last round it was told of; the one before
 ``networks/``           the training states of trials under way, and of those that may be continued
 ``best.genotype.json``  the best genotype
 ``result.json``         the best trial and the figures; written last
@@ -11,7 +11,8 @@
 ======================= =====================================================================================
 
 The engine's state is saved between rounds only. A search that was killed asks the same round again, takes from the
-journal what had ended, and runs the rest, each trial from its own seed: it ends as an undisturbed one.
+journal what had ended, and runs the rest, each trial from its own seed: it ends as an undisturbed one. So does one
+that goes on from an older state, since a damaged one gives way to that of the round before.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -176,6 +176,8 @@ class SharedWeightsEvaluator:
                 schedule_epoch=min(job.number, self._settings.epochs - 1),
                 before_step=self._before_step,
             )
+            # Once more: the rounds after this one have use for its end only, so the state before is that, too.
+            training.save()
         return training
 
     def _taken_up(self, job: RoundJob) -> PathTraining:

@@ -196,20 +196,33 @@ def freeze_training_result(folder: Path) -> None:
 
 def freeze_search(folder: Path) -> None:
     """Write the folders of a search by trials and of one with a supernet, both finished."""
-    from genotools.search import search
-    from genotools.search.evaluator import TrainingEvaluator
     from genotools.search.one_shot_run import search_one_shot
 
+    search_by_trials(folder / "sampling")
     with SequenceStore.open(store_path()) as store:
-        evaluator = TrainingEvaluator(store, MACRO, TRAINING)
-        settings = {"population": 2, "tournament": 2, "children": 1}
-        search("evolution", SPACE, evaluator, folder / "sampling", seed=SEED, n_trials=3, settings=settings)
         search_one_shot(
             "darts", SPACE, store, folder / "one-shot", macro=MACRO, settings=one_shot_settings(), seed=SEED
         )
     for name in ("sampling", "one-shot"):
         remove(folder / name, ".lock", "alphas.png", "checkpoint/supernet.safetensors")
-        remove(folder / name, "checkpoint/supernet.safetensors.before")
+        remove(folder / name, "checkpoint/supernet.safetensors.before", "checkpoint/engine.json.before")
+
+
+def freeze_engine_state(folder: Path) -> None:
+    """Write the state of an engine after three trials, in the folder of its search."""
+    search_by_trials(folder)
+    keep_only(folder, "config.json", "journal.jsonl", "checkpoint/engine.json")
+
+
+def search_by_trials(folder: Path) -> None:
+    """Search by three trials."""
+    from genotools.search import search
+    from genotools.search.evaluator import TrainingEvaluator
+
+    settings = {"population": 2, "tournament": 2, "children": 1}
+    with SequenceStore.open(store_path()) as store:
+        evaluator = TrainingEvaluator(store, MACRO, TRAINING)
+        search("evolution", SPACE, evaluator, folder, seed=SEED, n_trials=3, settings=settings)
 
 
 def one_shot_settings() -> "OneShotSettings":
@@ -386,12 +399,13 @@ FREEZERS: dict[str, Callable[[Path], None]] = {
     "live-ops/v1": freeze_live_ops,
     "weights/v1": freeze_weights,
     "onnx/v1": freeze_onnx,
-    "checkpoint/v1": freeze_checkpoint,
+    "checkpoint/v2": freeze_checkpoint,
     "training/v1": freeze_training,
     "training-result/v1": freeze_training_result,
     "search/v2": freeze_search,
-    "one-shot-checkpoint/v1": freeze_one_shot_checkpoint,
-    "shared-weights/v1": freeze_shared_weights,
+    "one-shot-checkpoint/v2": freeze_one_shot_checkpoint,
+    "shared-weights/v2": freeze_shared_weights,
+    "engine-state/v1": freeze_engine_state,
     "data-descriptors/v1": freeze_data_descriptors,
     "study/v1": freeze_study,
     "study-folder/v1": freeze_study_folder,

@@ -67,6 +67,23 @@ def _write_checkpoint(path: Path) -> None:
     save_checkpoint(path, checkpoint)
 
 
+def _write_old_checkpoint(path: Path) -> None:
+    _write_checkpoint(path)
+    _drop_sum(path)
+
+
+def _drop_sum(path: Path) -> None:
+    """Write a state as one of version 1 without a SHA-256, which finds most damage at once."""
+    from safetensors import safe_open
+
+    from genotools.training.tensor_files import write_safetensors
+
+    with safe_open(path, framework="pt") as file:
+        metadata = {key: value for key, value in file.metadata().items() if key != "sha256"}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    write_safetensors(path, tensors, {**metadata, "version": "1"})
+
+
 def _read_checkpoint(path: Path) -> object:
     import torch
 
@@ -115,6 +132,7 @@ def _write_one_shot(path: Path) -> None:
     candidates = _candidates(path)
     next(candidates)
     next(candidates)  # the state after an epoch is saved when the next candidate is asked for
+    _drop_sum(path)
 
 
 def _read_one_shot(path: Path) -> object:
@@ -152,6 +170,7 @@ def _write_shared_weights(path: Path) -> None:
         PathTraining(
             supernet, store, store.rows("train"), settings, device=torch.device("cpu"), path=path
         ).save()
+    _drop_sum(path)
 
 
 def _read_shared_weights(path: Path) -> object:
@@ -170,6 +189,13 @@ READERS = (
     ),
     Reader(
         "checkpoint", ".safetensors", _write_checkpoint, _read_checkpoint, ("training.checkpoint", *_TENSORS)
+    ),
+    Reader(
+        "old checkpoint",
+        ".safetensors",
+        _write_old_checkpoint,
+        _read_checkpoint,
+        ("training.checkpoint", *_TENSORS),
     ),
     Reader(
         "one-shot state", ".safetensors", _write_one_shot, _read_one_shot, ("search.one_shot",), is_slow=True

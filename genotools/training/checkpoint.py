@@ -60,14 +60,13 @@ def save_checkpoint(path: Path | str, checkpoint: Checkpoint) -> None:
     """Write ``checkpoint`` in place of what is at ``path``, which is kept as the one before."""
     path = Path(path)
     path.parent.mkdir(exist_ok=True)
-    header = {
-        **CHECKPOINT.signed_header,
+    values = {
         "identity": checkpoint.identity,
         "epoch": checkpoint.epoch,
         "step": checkpoint.step,
         "history": [record.to_document() for record in checkpoint.history],
     }
-    write_state(path, checkpoint.tensors, header)
+    write_state(path, CHECKPOINT, checkpoint.tensors, values)
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:
@@ -78,7 +77,10 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     DataError
         If the file is missing, damaged, no checkpoint, or of a newer version.
     """
-    metadata, tensors = read_state(Path(path), CHECKPOINT)
+    return read_state(Path(path), CHECKPOINT, _parsed)
+
+
+def _parsed(path: Path, metadata: Mapping[str, str], tensors: dict[str, Tensor]) -> Checkpoint:
     keys = ("identity", "epoch", "step", "history")
     absent = [key for key in keys if key not in metadata]
     if absent:

@@ -15,7 +15,7 @@ from genotools.errors import DataError
 from genotools.files import replacing
 from genotools.formats import Format
 
-__all__ = ["read_safetensors", "write_safetensors"]
+__all__ = ["as_texts", "read_safetensors", "write_safetensors"]
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, object]) -> None:
@@ -29,16 +29,21 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping
         If it cannot be written, as on a full disk. What was there stays.
     """
     whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    metadata = {
-        key: value if isinstance(value, str) else json.dumps(value, allow_nan=False)
-        for key, value in header.items()
-    }
+    metadata = as_texts(header)
     with replacing(path) as temporary:
         try:
             save_file(whole, temporary, metadata=metadata)
         except SafetensorError as error:
             raise _machine_error(error, path) from error
         _sort_metadata(temporary)
+
+
+def as_texts(header: Mapping[str, object]) -> dict[str, str]:
+    """Return a header as metadata, whose values are all text: as JSON unless they are."""
+    return {
+        key: value if isinstance(value, str) else json.dumps(value, allow_nan=False)
+        for key, value in header.items()
+    }
 
 
 def _machine_error(error: SafetensorError, path: Path) -> OSError:

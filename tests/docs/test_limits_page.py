@@ -12,7 +12,7 @@ from genotools.export import _reference, runtime
 from genotools.genotype import cells, darts, documents, macro, task
 from genotools.genotype import genotype as genotypes
 from genotools.nn import builder
-from genotools.search import driver, journal, motifs
+from genotools.search import engine_state, journal, motifs
 from genotools.search.study import outcomes, protocol
 from genotools.training import history
 from genotools.variants import background
@@ -23,7 +23,7 @@ LIMITS: dict[str, list[int]] = {
         files.MAX_JSON_BYTES,
         files.MAX_JSON_DEPTH,
         outcomes.MAX_RESULT_BYTES,
-        driver.MAX_STATE_BYTES,
+        engine_state.MAX_BYTES,
     ],
     "genotype": [cells.MAX_NODES, documents.MAX_EDGES, genotypes.MAX_NAME, darts.MAX_TEXT],
     "search space": [cells.MAX_NODES, documents.MAX_OPS],

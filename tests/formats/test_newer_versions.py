@@ -21,6 +21,7 @@ from genotools.formats import FORMATS
 from genotools.genotype import Genotype, Macro, SearchSpace
 from genotools.genotype.baselines import BaselineName
 from genotools.nn.live_ops import LiveOps
+from genotools.search.engine_state import read_engine_state
 from genotools.search.folder import opened
 from genotools.search.one_shot import OneShotEngine
 from genotools.search.one_shot_settings import OneShotSettings, SearchStage
@@ -118,7 +119,12 @@ READERS: dict[str, list[Callable[[Path], object]]] = {
     "weights/v1/weights.safetensors": [load_network, read_weights_header],
     "onnx/v1/model.onnx": [OnnxPredictor],
     "checkpoint/v1/state.safetensors": [load_checkpoint],
+    "checkpoint/v2/state.safetensors": [load_checkpoint],
     "shared-weights/v1/supernet.safetensors": [SavedTraining.read],
+    "shared-weights/v2/supernet.safetensors": [SavedTraining.read],
+    "engine-state/v1/checkpoint/engine.json": [
+        lambda path: read_engine_state(path, lambda _, state: state),
+    ],
     "training/v1/config.json": [lambda path: facts_of(path.parent)],
     "training-result/v1/result.json": [lambda path: TrainingResult.load(path.parent)],
     "kmer-result/v1/result.json": [lambda path: read_training(path.parent)],
@@ -175,7 +181,7 @@ def test_a_newer_training_is_not_resumed(kept: Path, tmp_path: Path, store_path:
 def test_a_newer_search_with_a_supernet_is_not_resumed(
     kept: Path, tmp_path: Path, store_path: Path, macro: Macro, space: SearchSpace
 ) -> None:
-    path = raised(kept, tmp_path, "one-shot-checkpoint/v1/supernet.safetensors")
+    path = raised(kept, tmp_path, "one-shot-checkpoint/v2/supernet.safetensors")
     settings = OneShotSettings(stages=(SearchStage(epochs=2),), weights=SETTINGS)
     with SequenceStore.open(store_path) as store:
         engine = OneShotEngine(settings, space, store, macro, seed=7, checkpoint_path=path)

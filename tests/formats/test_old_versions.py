@@ -146,13 +146,20 @@ def test_onnx_files(store_path: Path, macro: Macro) -> None:
     verify_onnx(path)
 
 
-def test_checkpoints_of_trainings() -> None:
+CHECKPOINTS = [
+    (KEPT / "checkpoint" / "v1", 0.7975283861160278),
+    (KEPT / "checkpoint" / "v2", 0.7975283861160278),
+]
+
+
+@pytest.mark.parametrize(("folder", "loss"), CHECKPOINTS)
+def test_checkpoints_of_trainings(folder: Path, loss: float) -> None:
     from genotools.training.checkpoint import load_checkpoint
 
-    found = load_checkpoint(KEPT / "checkpoint" / "v1" / "state.safetensors")
+    found = load_checkpoint(folder / "state.safetensors")
     assert (found.epoch, found.step, found.identity["seed"]) == (1, 0, 7)
     assert found.identity["data"] == {"digest": DATA}
-    assert found.history[0].valid_loss == 0.7975283861160278
+    assert found.history[0].valid_loss == loss
     assert {name.partition("/")[0] for name in found.tensors} == {"best", "meter", "momentum", "network"}
     total = sum(float(tensor.double().sum()) for tensor in found.part("network").values())
     assert total == pytest.approx(216.58422322472688, rel=1e-12)
@@ -227,6 +234,36 @@ def test_searches_of_version_2(space: SearchSpace) -> None:
     assert run.result["objectives"] == {"valid_auprc": 0.6416666666666666}
 
 
+@pytest.mark.parametrize("source", [KEPT / "search" / "v2" / "sampling", KEPT / "engine-state" / "v1"])
+def test_engines_go_on_from_their_states(source: Path, tmp_path: Path, space: SearchSpace) -> None:
+    """The first is from before the states of engines had a format, the same search as the second."""
+    from genotools.search import Job, search
+
+    config = json.loads((source / "config.json").read_text())
+
+    class Counts:
+        def describe(self) -> Any:
+            return config["evaluator"]
+
+        def __call__(self, job: Job) -> dict[str, float]:
+            return {"valid_auprc": len({edge.op for edge in job.genotype.normal.edges}) / 4}
+
+    def goes_on(folder: Path) -> list[str]:
+        options = {"seed": 7, "n_trials": 6, "settings": config["settings"], "resume": True}
+        found = search("evolution", space, Counts(), folder, **options)
+        return [trial.genotype.digest for trial in found.trials]
+
+    replayed, folder = (
+        shutil.copytree(source, tmp_path / "replayed"),
+        shutil.copytree(source, tmp_path / "run"),
+    )
+    (replayed / "checkpoint" / "engine.json").unlink()  # the engine is told the journal from its beginning
+    assert json.loads((folder / "checkpoint" / "engine.json").read_text())["n_told"] == 3
+    assert goes_on(folder) == goes_on(replayed)
+    states = [(one / "checkpoint" / "engine.json").read_bytes() for one in (folder, replayed)]
+    assert states[0] == states[1]
+
+
 @pytest.mark.parametrize("kind", ["sampling", "one-shot"])
 def test_a_search_goes_on_with_a_later_genotools_and_says_so(kind: str, tmp_path: Path) -> None:
     from genotools.search.folder import opened
@@ -264,15 +301,19 @@ def test_searches_with_a_supernet(version: str, space: SearchSpace) -> None:
     assert run.alphas[0].values["normal"][LiveOp(0, 2, "none")] == 0.00020446989219635725
 
 
+SUPERNETS = [KEPT / "one-shot-checkpoint" / "v1", KEPT / "one-shot-checkpoint" / "v2"]
+
+
+@pytest.mark.parametrize("folder", SUPERNETS)
 def test_checkpoints_of_searches_with_a_supernet(
-    tmp_path: Path, store_path: Path, macro: Macro, space: SearchSpace
+    folder: Path, tmp_path: Path, store_path: Path, macro: Macro, space: SearchSpace
 ) -> None:
     from genotools.search.one_shot import OneShotEngine
     from genotools.search.one_shot_settings import OneShotSettings, SearchStage
     from genotools.training.settings import TrainingSettings
 
     path = tmp_path / "supernet.safetensors"
-    shutil.copy(KEPT / "one-shot-checkpoint" / "v1" / path.name, path)
+    shutil.copy(folder / path.name, path)
     weights = TrainingSettings(epochs=2, steps_per_epoch=2, batch_size=8, lr=0.1, recurrent_lr=1.0)
     settings = OneShotSettings(stages=(SearchStage(epochs=2),), weights=weights, alpha_lr=0.0)
     with SequenceStore.open(store_path) as store:
@@ -284,10 +325,11 @@ def test_checkpoints_of_searches_with_a_supernet(
     assert alphas["normal"][LiveOp(0, 2, "none")] == pytest.approx(0.00020446989219635725, rel=1e-6)
 
 
-def test_states_of_shared_weights(space: SearchSpace) -> None:
+@pytest.mark.parametrize("folder", [KEPT / "shared-weights" / "v1", KEPT / "shared-weights" / "v2"])
+def test_states_of_shared_weights(folder: Path, space: SearchSpace) -> None:
     from genotools.search.path_training import SavedTraining
 
-    saved = SavedTraining.read(KEPT / "shared-weights" / "v1" / "supernet.safetensors")
+    saved = SavedTraining.read(folder / "supernet.safetensors")
     assert saved is not None
     assert (saved.round, saved.epoch, saved.step, len(saved.tensors)) == (0, 1, 0, 71)
     assert saved.live == LiveOps.of(*(space.sample(rng=np.random.default_rng(seed)) for seed in (0, 1)))

@@ -258,8 +258,9 @@ def test_a_history_ahead_of_its_checkpoint_is_cut_back(run_training: Train, tmp_
     assert [record.epoch for record in read_history(history)] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("damaged", ["tensors", "step", "history"])
 def test_a_damaged_checkpoint_costs_the_work_since_the_one_before(
-    run_training: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    run_training: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture, damaged: str
 ) -> None:
     history = tmp_path / "run" / "history.jsonl"
 
@@ -270,7 +271,12 @@ def test_a_damaged_checkpoint_costs_the_work_since_the_one_before(
         run_training(tmp_path / "run", should_stop=stop)
     (checkpoint,) = (tmp_path / "run" / "checkpoint").glob("*.safetensors")
     data = bytearray(checkpoint.read_bytes())
-    data[-1] ^= 1
+    at = {
+        "tensors": len(data) - 1,
+        "step": data.index(b'"step":"0"') + len('"step":"'),
+        "history": data.index(b"train_loss") + len('train_loss\\": 0.'),
+    }
+    data[at[damaged]] ^= 1
     checkpoint.write_bytes(data)
     run_training(tmp_path / "run", resume=True)
     assert "It goes on from the state before" in caplog.text
