@@ -164,7 +164,7 @@ def store_path(tmp_path: Path) -> Path:
         ("MAX_CONTIGS", 1, "2 contigs, at most 1 are read"),
         ("MAX_LENGTH_BP", 7, "attribute 'length' is 8, a whole number of bases up to 7 was expected"),
         ("MAX_TEXT_BYTES", 17, "names hold more than 17 bytes"),
-        ("MAX_JSON_BYTES", 100, r"provenance has \d+ bytes, at most 100 are read"),
+        ("MAX_JSON_BYTES", 100, r"provenance has more than 100 bytes"),
     ],
 )
 def test_stores_are_limited(
