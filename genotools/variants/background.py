@@ -17,7 +17,7 @@ import genotools
 from genotools.data.hdf5 import HDF5_ERRORS, foreign_parts, open_hdf5, plain_attributes, texts_of
 from genotools.data.strands import Strands
 from genotools.errors import DataError
-from genotools.files import check_output, replacing
+from genotools.files import check_ordinary, check_output, replacing
 from genotools.formats import BACKGROUND
 from genotools.predictor import Predictor
 
@@ -139,7 +139,7 @@ def read_background(path: Path | str) -> Background:
     DataError
         If the file is missing, damaged, or no background.
     """
-    path = Path(path)
+    path = check_ordinary(path)
     try:
         with open_hdf5(path) as file:
             attributes = plain_attributes(file)
