@@ -17,7 +17,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from genotools.errors import DataError
 from genotools.export.onnx_bytes import graph_faults
-from genotools.files import parse_json, read_bytes
+from genotools.files import check_ordinary, parse_json, read_bytes
 from genotools.formats import ONNX
 from genotools.genotype.baselines import BaselineName
 from genotools.genotype.genotype import Genotype
@@ -239,7 +239,7 @@ def _open(
     path: Path, options: onnxruntime.SessionOptions
 ) -> tuple[onnxruntime.InferenceSession, dict[str, str]]:
     """Return the session and the metadata of a file that is whole and ours."""
-    data = read_bytes(path, max_bytes=MAX_BYTES)
+    data = read_bytes(check_ordinary(path), max_bytes=MAX_BYTES)
     is_whole = _is_sealed(data)
     try:
         faults = graph_faults(data)

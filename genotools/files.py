@@ -17,15 +17,18 @@ from genotools.errors import DataError, OutputExistsError
 from genotools.temporaries import temporary_file
 
 __all__ = [
+    "check_ordinary",
     "check_output",
     "claimed",
     "claimed_output",
     "flush_to_disk",
     "limited_lines",
+    "make_folder",
     "no_room_named",
     "read_bytes",
     "read_json",
     "replacing",
+    "resolved",
     "swap_folder",
     "to_json",
     "write_json",
@@ -49,21 +52,72 @@ NOT_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^][{}"]++', re.DOTALL)
 def check_output(path: Path | str, *, force: bool = False) -> Path:
     """Return ``path`` once it is clear that it may be written: free, or ``force``; its folder exists."""
     path = Path(path)
-    try:
-        exists = path.exists()
-    except OSError as error:  # e.g. a name that is too long
-        raise DataError(f"{path}: {error.strerror or error}.") from error
-    if path.is_dir():
+    mode = _type_of(path)
+    if mode is not None and stat.S_ISDIR(mode):
         raise DataError(f"{path} is a folder, a file was expected.")
-    if exists and not path.is_file():  # replacing a device such as /dev/null would destroy it
+    if mode is not None and not stat.S_ISREG(mode):  # replacing a device such as /dev/null would destroy it
         raise DataError(f"{path} is not an ordinary file.")
-    if exists and not force:
+    if mode is not None and not force:
         raise OutputExistsError(path)
     if not path.parent.is_dir():
         raise DataError(f"{path}: the folder {path.parent} does not exist.")
     if not os.access(path.parent, os.W_OK):
         raise DataError(f"{path}: the folder {path.parent} cannot be written to.")
     return path
+
+
+def check_ordinary(path: Path | str) -> Path:
+    """Return ``path`` unless it is a folder, pipe or device: for formats that are read by place, not to the end.
+
+    Opening a pipe waits for whoever writes into it, maybe for ever. One that is missing is for the reader to tell.
+
+    Raises
+    ------
+    DataError
+        If it is none, or its links lead nowhere.
+    """
+    path = Path(path)
+    mode = _type_of(path)
+    if mode is not None and stat.S_ISDIR(mode):
+        raise DataError(f"{path} is a folder, a file was expected.")
+    if mode is not None and not stat.S_ISREG(mode):
+        raise DataError(
+            f"{path} is a pipe or a device, and this is read from a file only. Write it to a file first."
+        )
+    return path
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, unless it is there; raises DataError where something else is."""
+    mode = _type_of(path)
+    if mode is not None and not stat.S_ISDIR(mode):
+        raise DataError(f"{path} is no folder. Choose another name, or remove it.")
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def resolved(path: Path | str) -> Path:
+    """Return where a path leads, absolute and without links; raises DataError for links that lead in a circle."""
+    _type_of(Path(path))
+    return Path(path).resolve()
+
+
+def _type_of(path: Path) -> int | None:
+    """Return the mode of what is at ``path``, None where nothing is; raises DataError if it cannot be told."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _path_error(path, error) from error
+
+
+def _path_error(path: Path, error: OSError) -> DataError:
+    """Return what is wrong with a path itself, e.g. that a name is too long, in one sentence."""
+    if error.errno == errno.ELOOP:
+        return DataError(
+            f"{path}: a symbolic link in it leads back to itself. Remove the link, or take another path."
+        )
+    return DataError(f"{path}: {error.strerror or error}.")
 
 
 @contextmanager
@@ -89,7 +143,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     OSError
         With the name of ``path``, if there is no room for it.
     """
-    path = Path(path).resolve()  # a link stays a link; what it points to is replaced
+    path = resolved(path)  # a link stays a link; what it points to is replaced
     with no_room_named(path), temporary_file(path) as temporary:
         yield temporary
         temporary.chmod(_mode_of(path))
@@ -108,7 +162,7 @@ def claimed(folder: Path, lock_name: str, check_free: Callable[[], None], *, bus
         With ``busy``, where another process holds it. A lock that a dead process held is free.
     """
     check_free()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with _locked(folder / lock_name, f"{folder}: {busy}"):
         check_free()  # somebody may have come and gone meanwhile
         yield

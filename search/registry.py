@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import inspect
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, cast, get_args
@@ -67,6 +68,10 @@ def _imported(path: str) -> type[Engine]:
 
 def _own_class(path: str) -> type[Engine]:
     """Return an engine of the user's own."""
+    if not re.fullmatch(r"\w+(\.\w+)*:\w+(\.\w+)*", path):  # a path, or a module relative to nothing
+        raise DataError(
+            f"engine {path[:80]!r}: MODULE:CLASS was expected, the module as it is imported, e.g. my.engines:Mine."
+        )
     try:
         found = _imported(path)
     except (ImportError, AttributeError, ValueError) as error:

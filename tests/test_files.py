@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,15 @@ from hypothesis import strategies as st
 from genotools.errors import DataError, OutputExistsError
 from genotools.files import (
     MAX_JSON_BYTES,
+    check_ordinary,
     check_output,
+    claimed,
     claimed_output,
+    make_folder,
     parse_json,
     read_json,
     replacing,
+    resolved,
     to_json,
     write_json,
     write_text,
@@ -72,6 +77,49 @@ def test_a_name_as_long_as_the_file_system_allows_can_be_written(tmp_path: Path)
     path = tmp_path / ("x" * 255)
     write_text(path, "text")
     assert path.read_text() == "text"
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> Path:
+    """Return a link that leads to itself."""
+    path = tmp_path / "loop"
+    path.symlink_to(path)
+    return path
+
+
+def test_links_in_a_circle_are_told(loop: Path) -> None:
+    told = "loop: a symbolic link in it leads back to itself"
+    for check in (check_output, check_ordinary, resolved, make_folder, partial(write_text, text="x")):
+        with pytest.raises(DataError, match=told):
+            check(loop)
+    with pytest.raises(DataError, match=told), claimed(loop, ".lock", lambda: None, busy="busy"):
+        pass
+
+
+def test_a_link_to_nothing_yet_can_be_written_to(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "out.txt")
+    write_text(check_output(link), "text")
+    assert (tmp_path / "out.txt").read_text() == "text"
+
+
+def test_what_is_read_by_place_is_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for path in (tmp_path / "pipe", tmp_path / "link", Path("/dev/zero")):
+        with pytest.raises(DataError, match="is a pipe or a device, and this is read from a file only"):
+            check_ordinary(path)
+    with pytest.raises(DataError, match="is a folder, a file was expected"):
+        check_ordinary(tmp_path)
+    assert check_ordinary(str(tmp_path / "none")) == tmp_path / "none"
+
+
+def test_a_folder_is_made_unless_a_file_is_there(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="file is no folder"):
+        make_folder(tmp_path / "file")
 
 
 def test_check_output_refuses_an_existing_file_unless_forced(tmp_path: Path) -> None:

@@ -20,25 +20,63 @@ FORBIDDEN = {
     **dict.fromkeys(
         ("eval", "exec", "compile", "__import__", "runpy", "code", "codeop", "builtins"), "it runs text"
     ),
+    "logging.config": "what it reads names functions to call",
     **dict.fromkeys(
-        ("os.system", "os.popen", "os.exec", "os.spawn", "pty", "subprocess"), "it runs programs"
+        ("multiprocessing.connection", "multiprocessing.reduction"), "what arrives there is a pickle"
     ),
+    **dict.fromkeys(
+        ("os.system", "os.popen", "os.exec*", "os.spawn*", "os.posix_spawn*", "pty", "subprocess"),
+        "it runs programs",
+    ),
+    "asyncio.create_subprocess*": "it runs programs",
     **dict.fromkeys(
         ("torch.load", "torch.jit", "torch.package", "torch.hub", "torch.export.load", "torch.serialization"),
         "PyTorch's own files are pickles or programs; safetensors are not",
+    ),
+    **dict.fromkeys(
+        ("torch.ops.load_library", "torch.classes.load_library", "torch.utils.cpp_extension"),
+        "a library that is loaded runs",
+    ),
+    "h5py.h5f": "HDF5 follows links to any file; genotools.data.hdf5 opens it",
+    **dict.fromkeys(
+        ("onnx.load_external_data_for_model", "onnx.external_data_helper"),
+        "numbers in other files are not read",
     ),
     **dict.fromkeys(("yaml", "ruamel", "plistlib", "xml", "lxml"), "documents are JSON and TOML"),
     **dict.fromkeys(
         ("tarfile", "shutil.unpack_archive"), "names in archives lead out of the folder they are unpacked in"
     ),
     "tempfile.mktemp": "somebody else may make the file first; mkstemp makes it",
-    **dict.fromkeys(("importlib.import_module", "ctypes"), "what is imported must not come from a file"),
     **dict.fromkeys(
-        ("urllib.request", "http.client", "socket", "socketserver", "ftplib", "requests", "httpx"),
+        (
+            *("importlib.import_module", "importlib.machinery", "importlib.util.spec_from*"),
+            *("importlib.util.module_from_spec", "pkgutil.resolve_name", "pydoc", "ctypes"),
+        ),
+        "what is imported must not come from a file",
+    ),
+    **dict.fromkeys(
+        (
+            *("urllib.request", "http.client", "http.server", "socket", "socketserver", "ssl", "xmlrpc"),
+            *("ftplib", "imaplib", "poplib", "smtplib", "asyncio.open_*", "asyncio.start_*"),
+            *("requests", "httpx", "urllib3", "aiohttp", "websockets", "huggingface_hub.hf_hub_download"),
+        ),
         "what goes over the network goes through zoo.web, which bounds it",
     ),
 }
-"""Modules, and functions of modules, with the reason; what is below them counts too."""
+"""Modules, and functions of modules, with the reason; what is below them counts too, ``*`` is any end of a name."""
+
+METHODS = {
+    **dict.fromkeys(
+        ("extract", "extractall"), "names in archives lead out of the folder they are unpacked in"
+    ),
+    "register_custom_ops_library": "a library that is loaded runs",
+    "read_pickle": "reading a pickle runs it",
+    **dict.fromkeys(
+        ("hf_hub_download", "snapshot_download"),
+        "what goes over the network goes through zoo.web, which bounds it",
+    ),
+}
+"""Methods that are called, of whatever value, with the reason."""
 
 BUILTINS = ("eval", "exec", "compile", "__import__")
 
@@ -58,6 +96,10 @@ ALLOWED = {
     ("genotools.training", "importlib.import_module"): "names of its own table",
     ("genotools.training.allocator", "ctypes"): "settings of the C library's allocator",
     ("genotools.export", "importlib.import_module"): "names of its own table",
+    (
+        "genotools.search.process_pool",
+        "multiprocessing.connection",
+    ): "pipes to the workers it has started, which nobody else has",
     ("genotools.search.registry", "importlib.import_module"): "an engine that a person names, MODULE:CLASS",
     ("genotools.search.one_shot_engines", "importlib.import_module"): "names of its own table",
     ("genotools.search.report.commands", "importlib.import_module"): "names of the same table",
@@ -114,10 +156,10 @@ def dangers(source: str, module: str) -> list[str]:
 
 
 def _is_below(name: str, key: str) -> bool:
-    """Return whether a name is ``key`` or inside it; ``os.exec`` stands for all that begin so."""
-    return (
-        name == key or name.startswith(f"{key}.") or (key in ("os.exec", "os.spawn") and name.startswith(key))
-    )
+    """Return whether a name is ``key`` or inside it; ``os.exec*`` stands for all that begin so."""
+    if key.endswith("*"):
+        return name.startswith(key[:-1])
+    return name == key or name.startswith(f"{key}.")
 
 
 def _imported_names(tree: ast.Module) -> dict[str, str]:
@@ -178,8 +220,8 @@ def _wrong_call(node: ast.Call, names: dict[str, str], module: str) -> Iterator[
         yield "HDF5 follows links to any file; genotools.data.hdf5 opens it"
     if name == "genotools.data.hdf5.open_hdf5" and _mode(node) != "'w'" and module not in HDF5_READERS:
         yield "HDF5 follows links to any file; look for foreign_parts before numbers are read"
-    if isinstance(node.func, ast.Attribute) and node.func.attr in ("extractall", "extract"):
-        yield "names in archives lead out of the folder they are unpacked in"
+    if isinstance(node.func, ast.Attribute) and node.func.attr in METHODS:
+        yield METHODS[node.func.attr]
 
 
 def _mode(node: ast.Call) -> str:
@@ -234,6 +276,31 @@ def test_every_exception_is_still_needed() -> None:
         ("from genotools.data.hdf5 import open_hdf5\nopen_hdf5('x')", "look for foreign_parts"),
         ("import importlib\nimportlib.import_module(name)", "must not come from a file"),
         ("import urllib.request as r", "goes through zoo.web"),
+        (
+            "from importlib import util\nutil.spec_from_file_location('m', 'x.py')",
+            "must not come from a file",
+        ),
+        ("from importlib.machinery import SourceFileLoader", "must not come from a file"),
+        ("import pkgutil\npkgutil.resolve_name(name)", "must not come from a file"),
+        ("from pydoc import locate", "must not come from a file"),
+        ("import torch\ntorch.ops.load_library('x.so')", "a library that is loaded runs"),
+        ("from torch.utils.cpp_extension import load", "a library that is loaded runs"),
+        ("options.register_custom_ops_library('x.so')", "a library that is loaded runs"),
+        ("import logging.config\nlogging.config.fileConfig('x')", "names functions to call"),
+        ("import os\nos.posix_spawn('ls', [], {})", "it runs programs"),
+        ("import asyncio\nasyncio.create_subprocess_exec('ls')", "it runs programs"),
+        ("from asyncio import create_subprocess_shell", "it runs programs"),
+        ("import asyncio\nasyncio.open_connection('host', 80)", "goes through zoo.web"),
+        ("import imaplib", "goes through zoo.web"),
+        ("import urllib3", "goes through zoo.web"),
+        ("from aiohttp import ClientSession", "goes through zoo.web"),
+        ("from huggingface_hub import hf_hub_download", "goes through zoo.web"),
+        ("hub = require('huggingface_hub', extra='hub')\nhub.hf_hub_download('x')", "goes through zoo.web"),
+        ("from multiprocessing.connection import Listener", "what arrives there is a pickle"),
+        ("from multiprocessing.reduction import ForkingPickler", "what arrives there is a pickle"),
+        ("import pandas as pd\npd.read_pickle('x')", "reading a pickle runs it"),
+        ("import h5py\nh5py.h5f.open(b'x')", "HDF5 follows links"),
+        ("import onnx\nonnx.load_external_data_for_model(m, '.')", "numbers in other files are not read"),
         ("from xml.etree import ElementTree", "documents are JSON and TOML"),
         ("import jinja2\njinja2.Environment()", "pages escape what they show"),
     ],

@@ -70,6 +70,31 @@ def test_the_command_line_starts_with_nothing_but_typer(root: Path) -> None:
     assert done.stdout.strip() == "['genotools']"
 
 
+@pytest.mark.parametrize("module", ["typer", "genotools.cli.data", "genotools.errors"])
+def test_ctrl_c_while_modules_are_imported_ends_quietly(module: str, root: Path) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "sys.argv = ['genotools', 'zoo', 'list']\n"
+        "from genotools.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted.\n")
+
+
+def test_the_start_itself_loads_nothing_but_genotools(root: Path) -> None:
+    code = (
+        "import sys; before = set(sys.modules); import genotools.__main__\n"
+        "print(sorted(name for name in set(sys.modules) - before if name.startswith('genotools')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['genotools', 'genotools.__main__']"
+
+
 def test_help_loads_nothing_heavy(root: Path) -> None:
     result = run_command(root, "--help")
     assert result["loaded"] == []

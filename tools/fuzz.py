@@ -16,14 +16,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import atheris
 import numpy as np
 
 with atheris.instrument_imports(include=["genotools", "pyfaidx"]):
-    from genotools.testing.hostile import OURS, READERS, Reader, with_another_value
+    from genotools.testing.hostile import (
+        MAX_MEMORY_BYTES,
+        MAX_SECONDS,
+        READERS,
+        Reader,
+        only_ours,
+        with_another_value,
+    )
 
 MAX_BYTES = 1 << 20
 HDF5 = (".h5", ".mat")
@@ -70,7 +76,7 @@ def run(reader: Reader, corpus: Path, seconds: int) -> None:
 
     def once(data: bytes) -> None:
         path.write_bytes(data)
-        with suppress(*OURS):
+        with only_ours():
             reader.read(path)
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
@@ -86,8 +92,8 @@ def run(reader: Reader, corpus: Path, seconds: int) -> None:
     options = [
         f"-max_total_time={seconds}",
         f"-max_len={MAX_BYTES}",
-        "-timeout=20",
-        "-rss_limit_mb=2048",
+        f"-timeout={MAX_SECONDS}",
+        f"-rss_limit_mb={MAX_MEMORY_BYTES >> 20}",
         f"-artifact_prefix={corpus}/",
         "-print_final_stats=1",
         "-verbosity=1",

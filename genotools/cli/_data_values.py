@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 FastaOption = Annotated[Path, typer.Option("--fasta", help="Genome, may be gzip.", show_default=False)]
-Window = Annotated[int, typer.Option("--window", min=1, help="Width of a window in bp.")]
+Window = Annotated[int, typer.Option("--window", min=1, max=100_000_000, help="Width of a window in bp.")]
 TestChroms = Annotated[
     list[str] | None, typer.Option("--test-chroms", help="Contigs of the test split, comma-separated.")
 ]
@@ -54,7 +54,7 @@ def from_signal_command(
         Literal["regression", "counts"],
         typer.Option(help="Squared error, or Poisson loss of counts and rates."),
     ] = "regression",
-    bin_bp: Annotated[int, typer.Option("--bin", min=1, help="Width of a bin in bp.")] = 200,
+    bin_bp: Annotated[int, typer.Option("--bin", min=1, max=100_000_000, help="Width of a bin in bp.")] = 200,
     window_bp: Window = 1000,
     log1p: Log1p = False,
     standardise: Standardise = False,
@@ -172,7 +172,7 @@ def next_base_command(
     output: Out,
     window_bp: Window = 1000,
     stride_bp: Annotated[
-        int, typer.Option("--stride", min=1, help="From the start of a window to the next.")
+        int, typer.Option("--stride", min=1, max=100_000_000, help="From the start of a window to the next.")
     ] = 100,
     test_chroms: TestChroms = None,
     valid_chroms: ValidChroms = None,

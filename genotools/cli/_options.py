@@ -5,9 +5,14 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Device", "Force", "Json", "Out", "Resume", "Seed"]
+__all__ = ["MAX_SEED", "Device", "Force", "Json", "Out", "Resume", "Seed"]
 
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random in this command.")]
+MAX_SEED = 2**63 - 1
+"""Any number would do; but results hold it, and their readers take no endless ones."""
+
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, max=MAX_SEED, help="Seed of everything random in this command.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing output.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Out = Annotated[Path, typer.Option("-o", "--output", help="Where to write.", show_default=False)]

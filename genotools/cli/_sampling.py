@@ -1,6 +1,5 @@
 """What ``genotools search`` does when the engine proposes genotypes that are evaluated one by one or in rounds."""
 
-import json
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from genotools.cli._trial_progress import TrialProgress
 from genotools.cli._warm_starts import warm_starts
 from genotools.data.store import SequenceStore
 from genotools.errors import DataError
+from genotools.files import parse_json
 from genotools.genotype.task import Task
 from genotools.search import (
     Budget,
@@ -134,8 +134,8 @@ def _engine_settings(texts: Sequence[str]) -> dict[str, Any]:
         if not equals:
             raise DataError(f"--set {text!r}: NAME=VALUE was expected, e.g. --set eta=3.")
         try:
-            settings[name.strip().replace("-", "_")] = json.loads(value)
-        except ValueError:
+            settings[name.strip().replace("-", "_")] = parse_json(value, where="--set")
+        except ValueError:  # a DataError, too: what is no number is for the engine to refuse
             settings[name.strip().replace("-", "_")] = value.strip()
     return settings
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from genotools.cli._options import MAX_SEED
 from genotools.cli._sampling import SamplingOptions, run_sampling
 from genotools.errors import DataError, OutputExistsError
 from genotools.files import claimed, read_json, write_json
@@ -34,6 +35,8 @@ def seeds_of(text: str) -> list[int]:
         raise DataError(
             f"--seeds {text[:60]!r}: whole numbers with commas between were expected, e.g. 0,1,2."
         )
+    if any(len(part.lstrip("0")) > len(str(MAX_SEED)) or int(part) > MAX_SEED for part in parts):
+        raise DataError(f"--seeds {text[:60]!r}: a seed is {MAX_SEED} at most.")
     seeds = [int(part) for part in parts]
     if len(set(seeds)) < len(seeds):
         raise DataError(f"--seeds {text[:60]!r}: a seed appears twice.")

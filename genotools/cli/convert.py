@@ -8,8 +8,11 @@ import typer
 
 from genotools.cli._genotypes import load_genotype
 from genotools.cli._options import Force
+from genotools.errors import DataError
 
 __all__ = ["convert"]
+
+MAX_CHARS = 1_000_000
 
 
 def convert(
@@ -31,7 +34,7 @@ def convert(
 
     if output is not None:
         check_output(output, force=force)
-    text = sys.stdin.read() if source == "-" else _text_of(source)
+    text = _standard_input() if source == "-" else _text_of(source)
     if text is not None and not text.lstrip().startswith("{"):
         result = from_darts(text, where=source).to_json()
     elif text is not None and source == "-":
@@ -46,9 +49,16 @@ def convert(
         write_text(output, result)
 
 
+def _standard_input() -> str:
+    text = sys.stdin.read(MAX_CHARS + 1)
+    if len(text) > MAX_CHARS:
+        raise DataError(f"standard input: more than {MAX_CHARS:,} characters, which is no genotype.")
+    return text
+
+
 def _text_of(source: str) -> str | None:
     """Return the text of a small file, or None where ``source`` is not one."""
     path = Path(source)
-    if not path.is_file() or path.stat().st_size > 1_000_000:
+    if not path.is_file() or path.stat().st_size > MAX_CHARS:
         return None
     return path.read_text(encoding="utf-8", errors="replace")

@@ -79,7 +79,7 @@ def from_bed_command(
         typer.Option(help="BED with names in column 4, or a table: name, path[, group].", show_default=False),
     ],
     output: Out,
-    bin_bp: Annotated[int, typer.Option("--bin", min=1, help="Width of a bin in bp.")] = 200,
+    bin_bp: Annotated[int, typer.Option("--bin", min=1, max=100_000_000, help="Width of a bin in bp.")] = 200,
     window_bp: Window = 1000,
     min_overlap: Annotated[
         str, typer.Option(help="Overlap that makes a label: 0.5 is half of the bin, 100 is 100 bp.")

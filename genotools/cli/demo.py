@@ -26,13 +26,14 @@ def demo(
     from rich.console import Console
 
     from genotools.cli import _demo_steps as steps
+    from genotools.files import make_folder
 
     # Batches of 16 are too small to share: an epoch takes 33 s on one thread and 50 s on two.
     torch.set_num_threads(1)
 
     console = Console(highlight=False, soft_wrap=True)
     started = time.monotonic()
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     folder = steps.DemoFolder(output)
     for number, (title, run) in enumerate(steps.STEPS, start=1):
         console.print(f"\n[bold]{number}. {title}[/bold]")

@@ -1,11 +1,14 @@
 """``genotools doctor``: whether this installation works, on one screen."""
 
+import textwrap
+
 import typer
 
 from genotools.cli._options import Json
 
 __all__ = ["doctor"]
 
+WIDTH = 100
 MARKS = {"ok": "ok", "note": "--", "fault": "!!"}
 
 
@@ -22,9 +25,9 @@ def doctor(json: Json = False) -> None:
         for finding in check():
             findings.append(finding)
             if not json:
-                typer.echo(f"{MARKS[finding.status]}  {finding.subject:<12} {finding.text}")
+                typer.echo(_wrapped(f"{MARKS[finding.status]}  {finding.subject:<12} ", finding.text))
                 if finding.advice:
-                    typer.echo(f"{'':<16} -> {finding.advice}")
+                    typer.echo(_wrapped(f"{'':<16} -> ", finding.advice))
     n_faults = sum(finding.status == "fault" for finding in findings)
     if json:
         document = {"faults": n_faults, "findings": [finding.to_document() for finding in findings]}
@@ -32,3 +35,11 @@ def doctor(json: Json = False) -> None:
     elif n_faults:
         typer.echo(f"{n_faults} to mend.", err=True)
     raise typer.Exit(1 if n_faults else 0)
+
+
+def _wrapped(head: str, text: str) -> str:
+    """Return a line of the report, broken between words where it is too long."""
+    lines = textwrap.wrap(
+        text, WIDTH - len(head), break_long_words=False, break_on_hyphens=False, replace_whitespace=True
+    )
+    return f"\n{'':<16} ".join([head + "".join(lines[:1]), *lines[1:]])

@@ -176,10 +176,12 @@ def _maps(
 
 def _parsed(region: str) -> tuple[str, int, int]:
     """Return contig and 0-based half-open range of ``chr:start-end``, which counts from 1."""
+    from genotools.data.bed import is_whole
+
     contig, colon, span = region.rpartition(":")
     start, dash, end = span.replace(",", "").partition("-")
-    if not (colon and dash and start.isdecimal() and end.isdecimal() and 0 < int(start) <= int(end)):
-        raise DataError(f"--region {region!r}: chr:start-end was expected, e.g. chrIV:1,000-1,100.")
+    if not (colon and dash and is_whole(start) and is_whole(end) and 0 < int(start) <= int(end)):
+        raise DataError(f"--region {region[:60]!r}: chr:start-end was expected, e.g. chrIV:1,000-1,100.")
     return contig, int(start) - 1, int(end)
 
 

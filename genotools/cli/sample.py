@@ -62,13 +62,13 @@ def _emit(genotypes: Sequence["Genotype"], folder: Path | None, *, force: bool) 
         for genotype in genotypes:
             typer.echo(json.dumps(json.loads(genotype.to_json())))
         return
-    from genotools.files import check_output
+    from genotools.files import check_output, make_folder
 
     if len(genotypes) == 1 and folder.suffix == ".json":
         genotypes[0].save(folder, force=force)
         typer.echo(folder)
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     files = {folder / f"{genotype.digest[:12]}.json": genotype for genotype in genotypes}
     for path in files:
         check_output(path, force=force)

@@ -78,7 +78,7 @@ def search(
         ),
     ] = None,
     knowledge_weight: Annotated[
-        float, typer.Option("--knowledge-weight", min=0, help="Of it in the reward. [trials]")
+        float, typer.Option("--knowledge-weight", min=0, max=1e6, help="Of it in the reward. [trials]")
     ] = 0.1,
     evaluation: Annotated[
         Literal["own", "round", "search"] | None, typer.Option("--evaluation", help=EVALUATIONS)
@@ -88,9 +88,10 @@ def search(
         typer.Option("--executor", help="Where trials run. [trials]"),
     ] = "local",
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Trials at once; one a GPU or core. [trials]")
+        int | None,
+        typer.Option("--workers", min=1, max=4096, help="Trials at once; one a GPU or core. [trials]"),
     ] = None,
-    threads: Annotated[int, typer.Option("--threads", min=1, help="Of each worker. [trials]")] = 1,
+    threads: Annotated[int, typer.Option("--threads", min=1, max=4096, help="Of each worker. [trials]")] = 1,
     ray_address: Annotated[
         str | None, typer.Option("--ray-address", help="A running cluster, instead of a local one. [trials]")
     ] = None,

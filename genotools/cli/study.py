@@ -25,7 +25,7 @@ def study(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The study's folder.", show_default=False)
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Tasks that run at once.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=4096, help="Tasks that run at once.")] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print every task and what it will cost; start nothing.")
     ] = False,

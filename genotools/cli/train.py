@@ -56,7 +56,10 @@ def train(
         ),
     ] = None,
     shift: Annotated[
-        int | None, typer.Option("--shift", min=0, help="Move training windows by as many bases at most.")
+        int | None,
+        typer.Option(
+            "--shift", min=0, max=100_000_000, help="Move training windows by as many bases at most."
+        ),
     ] = None,
     capture: Annotated[
         bool,

@@ -26,7 +26,7 @@ from genotools.data.hdf5 import (
 )
 from genotools.data.label_layout import MAX_CLASSES, LabelLayout
 from genotools.errors import DataError
-from genotools.files import MAX_JSON_BYTES, parse_json
+from genotools.files import MAX_JSON_BYTES, check_ordinary, parse_json
 from genotools.formats import STORE
 from genotools.genotype.macro import MAX_LENGTH_BP
 from genotools.genotype.task import MAX_OUTPUTS, TaskKind
@@ -92,6 +92,7 @@ def bytes_for_bases(length: int) -> int:
 
 def read_contents(path: Path) -> Contents:
     """Read and check a store; see :meth:`genotools.data.store.SequenceStore.open`."""
+    check_ordinary(path)
     try:
         with open_hdf5(path) as file:
             _check_kind(path, file)

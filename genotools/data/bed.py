@@ -1,6 +1,7 @@
 """Intervals from BED and narrowPeak text, plain or gzip, with every fault by its line."""
 
 import gzip
+import math
 import zlib
 from array import array
 from collections.abc import Collection, Iterator, Mapping
@@ -214,8 +215,10 @@ class _Reader:
         if self.min_signal is not None:
             text = fields[SIGNAL] if len(fields) > SIGNAL else ""
             try:
-                float(text)
+                is_number = not math.isnan(float(text))
             except ValueError:
+                is_number = False
+            if not is_number:
                 return f"column 7, the signal, is {text[:60]!r}, a number is needed for a minimum signal"
         if self.point == "summit":
             text = fields[SUMMIT] if len(fields) > SUMMIT else ""

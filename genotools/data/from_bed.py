@@ -1,5 +1,6 @@
 """A sequence store from a FASTA and peaks: one BED whose column 4 names the label, or a table of BEDs."""
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -70,6 +71,8 @@ def from_bed(
         If an input is missing or faulty, or nothing is left; nothing is written then.
     """
     fasta, peaks = Path(fasta), Path(peaks)
+    if min_signal is not None and math.isnan(min_signal):
+        raise DataError("min_signal is not a number; no peak has as much.")
     check_output(output, force=force)
     with open_sequences(fasta) as reference:
         aliases = None if exact_contigs else ContigNames(reference.contigs)
@@ -196,7 +199,9 @@ def _peaks_of(fields: Mapping[str, str], peaks: _Peaks) -> tuple[_Peaks, str | N
     try:
         min_signal = float(signal) if signal else peaks.min_signal
     except ValueError:
-        return peaks, f"min_signal {signal!r} is no number"
+        min_signal = math.nan
+    if min_signal is not None and math.isnan(min_signal):
+        return peaks, f"min_signal {signal[:60]!r} is no number"
     if point not in ("", *POINT_PEAKS):
         return peaks, f"point {point!r} must be {' or '.join(POINT_PEAKS)}"
     own = cast(PointPeak, point) if point else peaks.point

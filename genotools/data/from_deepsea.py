@@ -19,7 +19,7 @@ from genotools.data.mat import MatRows, open_mat
 from genotools.data.store import SequenceStore
 from genotools.data.write import write_store_resumably
 from genotools.errors import DataError
-from genotools.files import check_output, claimed_output
+from genotools.files import check_output, claimed_output, read_bytes
 
 __all__ = [
     "CHANNEL_ORDERS",
@@ -35,6 +35,8 @@ CHANNEL_ORDERS = ("AGCT", "ACGT")
 
 CPG_RATIO = 0.75
 """Of CpG to GpC: below it CpG is depleted. 0.27 in human DNA, 1 in yeast and in random sequences."""
+
+MAX_NAMES_BYTES = 16 * 1024 * 1024
 
 N_SAMPLED_BLOCKS, SAMPLED_ROWS = 16, 128
 
@@ -171,12 +173,11 @@ def read_label_names(path: Path | None, n_labels: int) -> tuple[str, ...]:
     """
     if path is None:
         return tuple(f"label_{index}" for index in range(n_labels))
+    data = read_bytes(path, max_bytes=MAX_NAMES_BYTES)
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = data.decode("utf-8")
     except UnicodeDecodeError:
-        text = path.read_bytes().decode("latin-1")
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}.") from error
+        text = data.decode("latin-1")
     names = [line.replace("\xa0", " ").strip() for line in text.splitlines()]
     while names and not names[-1]:
         names.pop()

@@ -24,6 +24,7 @@ from genotools.data.signal import bigwig_contents, is_bigwig
 from genotools.data.store import SequenceStore
 from genotools.data.twobit import is_two_bit, open_sequences
 from genotools.errors import DataError
+from genotools.files import check_ordinary
 
 __all__ = ["FileReport", "inspect_file"]
 
@@ -82,9 +83,7 @@ def inspect_file(path: Path | str) -> FileReport:
     DataError
         If it is missing, empty, of no kind known here, or damaged.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise DataError(f"{path} is a folder, a file was expected.")
+    path = check_ordinary(path)  # it is opened more than once, and read by place
     try:
         with path.open("rb") as file:
             head = file.read(8)

@@ -25,6 +25,7 @@ from genotools.data.encoding import UNKNOWN
 from genotools.data.hdf5 import HDF5_ERRORS, MAX_CHUNK_BYTES, foreign_parts, open_hdf5
 from genotools.data.mat5 import Mat5Array, columns, is_mat5, scan
 from genotools.errors import DataError
+from genotools.files import check_ordinary
 
 __all__ = ["ChannelOrder", "MatRows", "open_mat"]
 
@@ -70,7 +71,7 @@ def open_mat(path: Path | str) -> MatRows:
     DataError
         If it is missing, cut off, no MATLAB file, or holds other arrays.
     """
-    path = Path(path)
+    path = check_ordinary(path)
     if not path.is_file():
         raise DataError(f"{path}: no such file.")
     if h5py.is_hdf5(path):

@@ -10,6 +10,7 @@ every picture is laid out alone, then the finished layouts are moved to their pl
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from typing import Literal
 
 from genotools.errors import GenotoolsError, MissingExtraError
 
-__all__ = ["Format", "layout", "render"]
+__all__ = ["Format", "dot_version", "layout", "render"]
 
 Format = Literal["svg", "png", "pdf"]
 Engine = Literal["dot", "placed"]
@@ -67,6 +68,19 @@ def layout(dot: str) -> dict[str, object]:
     with _font_environment(needs_font=False) as environment:
         result: dict[str, object] = json.loads(_graphviz(dot, "json0", "dot", environment))
     return result
+
+
+def dot_version() -> str | None:
+    """Return the version of the machine's ``dot``; None where there is none, or it does not run."""
+    program = shutil.which("dot")
+    if program is None:
+        return None
+    try:
+        done = subprocess.run([program, "-V"], capture_output=True, text=True, errors="replace", timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(r"version (\S+)", done.stdout + done.stderr)
+    return found[1] if found else "of an unknown version"
 
 
 def _graphviz(dot: str, form: str, engine: Engine, environment: dict[str, str]) -> bytes:

@@ -14,11 +14,11 @@ from genotools.genotype._dot import pictures_to_dot
 from genotools.genotype._mermaid import pictures_to_mermaid
 from genotools.genotype._page import page_to_dot
 from genotools.genotype._pictures import TITLES, CellName, Picture, cell_picture, macro_picture
-from genotools.genotype._rendering import Format, render
+from genotools.genotype._rendering import Format, dot_version, render
 from genotools.genotype.genotype import Genotype
 from genotools.genotype.macro import Macro
 
-__all__ = ["ALL_CELLS", "CellName", "draw", "to_dot", "to_mermaid"]
+__all__ = ["ALL_CELLS", "CellName", "dot_version", "draw", "to_dot", "to_mermaid"]
 
 ALL_CELLS: tuple[CellName, ...] = ("normal", "reduce", "recurrent")
 

@@ -7,6 +7,7 @@ take their statistics over a rank's own share, as in PyTorch's DistributedDataPa
 """
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -128,7 +129,10 @@ def _buckets(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
 
 def n_launched() -> int:
     """Return how many processes torchrun started together with this one; 1 without it."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    text = os.environ.get("WORLD_SIZE", "1")
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise DataError(f"WORLD_SIZE is {text[:60]!r}: torchrun sets it to a whole number; unset it.")
+    return int(text)
 
 
 @contextmanager

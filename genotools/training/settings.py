@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from genotools.errors import DataError
+from genotools.genotype.macro import MAX_LENGTH_BP
 from genotools.genotype.task import Task
 from genotools.training.precision import Precision
 from genotools.training.task_metrics import HEADLINE, METRIC_NAMES
@@ -18,6 +19,7 @@ Monitor = Literal["loss", "auroc", "auprc", "weighted_f1", "accuracy", "cross_en
 
 _CHOICES = {"precision": get_args(Precision), "monitor": get_args(Monitor)}
 _COUNTS = ("epochs", "steps_per_epoch", "batch_size", "patience")
+MAX_COUNT = 10**12
 _RATES = ("drop_path", "dropout_x", "dropout_h", "momentum")
 
 
@@ -107,11 +109,13 @@ class TrainingSettings:
             is_whole = isinstance(value, int) and not isinstance(value, bool)
             return (
                 []
-                if is_whole and value >= 1
-                else [f"{name} is {value!r}, it must be a whole number above 0."]
+                if is_whole and 1 <= value <= MAX_COUNT
+                else [f"{name} is {value!r:.60}, it must be a whole number from 1 to {MAX_COUNT:,}."]
             )
-        if name == "shift_bp" and not (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
-            return [f"shift_bp is {value!r}, it must be a whole number, 0 or above."]
+        if name == "shift_bp" and not (
+            isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_LENGTH_BP
+        ):
+            return [f"shift_bp is {value!r:.60}, it must be a whole number from 0 to {MAX_LENGTH_BP:,}."]
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
             return [f"{name} is {value!r}, it must be a number, 0 or above."]
         if name in _RATES and value >= 1:

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from genotools.errors import DataError
-from genotools.files import replacing
+from genotools.files import check_ordinary, replacing
 from genotools.formats import Format
 
 __all__ = ["as_texts", "read_safetensors", "write_safetensors"]
@@ -76,7 +76,7 @@ def read_safetensors(path: Path | str, kind: Format) -> tuple[dict[str, str], di
     DataError
         If it is missing, damaged, of another format or a newer version.
     """
-    path = Path(path)
+    path = check_ordinary(path)
     if not path.is_file():
         raise DataError(f"{path}: no such file.")
     try:

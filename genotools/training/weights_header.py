@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from genotools.errors import DataError
+from genotools.files import check_ordinary
 from genotools.formats import WEIGHTS
 
 __all__ = ["read_weights_header"]
@@ -18,6 +19,7 @@ def read_weights_header(path: Path | str) -> dict[str, str]:
     """
     from safetensors import SafetensorError, safe_open
 
+    check_ordinary(path)
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = dict(file.metadata() or {})

@@ -18,7 +18,7 @@ from genotools.data.hdf5 import HDF5_ERRORS, foreign_parts, open_hdf5, plain_att
 from genotools.data.hdf5_writing import writing_hdf5
 from genotools.data.strands import Strands
 from genotools.errors import DataError
-from genotools.files import check_output, replacing
+from genotools.files import check_ordinary, check_output, replacing
 from genotools.formats import BACKGROUND
 from genotools.predictor import Predictor
 
@@ -140,7 +140,7 @@ def read_background(path: Path | str) -> Background:
     DataError
         If the file is missing, damaged, or no background.
     """
-    path = Path(path)
+    path = check_ordinary(path)
     try:
         with open_hdf5(path) as file:
             attributes = plain_attributes(file)

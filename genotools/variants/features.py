@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from genotools.errors import DataError
+from genotools.files import read_bytes
 
 __all__ = ["read_features", "select_features"]
 
 MAX_PART = 1000
 """Characters of a line in a list of outputs."""
+MAX_BYTES = 16 * 1024 * 1024
 _RANGE = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 _INDEX = re.compile(r"[0-9]{1,9}")
 
@@ -90,9 +92,10 @@ def read_features(text: str | None) -> str | list[str] | None:
         return text
     path = Path(text[1:])
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bytes(path, max_bytes=MAX_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
         raise DataError(f"{path}: not a readable list of outputs ({error}).") from error
+    lines = [line.strip() for line in text.splitlines()]
     for number, line in enumerate(lines, start=1):
         if len(line) > MAX_PART:
             raise DataError(

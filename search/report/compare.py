@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 
+from genotools.files import resolved
 from genotools.search.objectives import Objective
 from genotools.search.report.charts import Band, Chart, Layer, Style
 from genotools.search.report.courses import Course, over_seconds, over_trials
@@ -54,8 +55,8 @@ def _objectives(subjects: Sequence[Subject]) -> list[Objective]:
 
 def _random_beside(subjects: Sequence[Subject]) -> list[SamplingRun]:
     """Return random searches that lie beside the subjects and are none of them, each once."""
-    given = {run.path.resolve() for subject in subjects for run in subject.runs}
-    found = {run.path.resolve(): run for subject in subjects for run in subject.random}
+    given = {resolved(run.path) for subject in subjects for run in subject.runs}
+    found = {resolved(run.path): run for subject in subjects for run in subject.random}
     return [run for path, run in found.items() if path not in given]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from genotools.errors import DataError
+from genotools.files import resolved
 from genotools.search.report.data import OneShotRun, Run, SamplingRun, is_run_folder, read_run
 
 __all__ = ["Subject", "data_digest", "flat", "read_subjects"]
@@ -68,7 +69,7 @@ def read_subjects(paths: Sequence[Path]) -> list[Subject]:
     DataError
         If a path holds no search, or something damaged, or is given twice.
     """
-    if len({path.resolve() for path in paths}) < len(paths):
+    if len({resolved(path) for path in paths}) < len(paths):
         raise DataError(f"{', '.join(map(str, paths))}: a run is given twice.")
     subjects = [_subject(path) for path in paths]
     given = [run for subject in subjects if subject.is_random for run in subject.sampling_runs]
@@ -122,7 +123,7 @@ def _beside_random(subject: Subject, given: Sequence[SamplingRun]) -> Subject:
 
 def _random_beside(subject: Subject) -> Iterator[Iterator[SamplingRun]]:
     """Yield the random searches of every place where one may lie, the nearest first."""
-    path = subject.path.resolve()
+    path = resolved(subject.path)
     yield _random_runs(_numbered(path, RANDOM))
     yield _random_runs([path / RANDOM])
     beside = [path.parent / f"{RANDOM}-{run.seed}" for run in subject.runs]

@@ -8,6 +8,7 @@ import pytest
 from genotools import files
 from genotools.data import _layout as store
 from genotools.data import bed, fasta, hdf5, label_layout, mat
+from genotools.data.from_deepsea import MAX_NAMES_BYTES
 from genotools.export import _reference, runtime
 from genotools.genotype import cells, darts, documents, macro, task
 from genotools.genotype import genotype as genotypes
@@ -15,7 +16,7 @@ from genotools.nn import builder
 from genotools.search import engine_state, journal, motifs
 from genotools.search.study import outcomes, protocol
 from genotools.training import history
-from genotools.variants import background
+from genotools.variants import background, features
 from genotools.zoo import card, remote
 
 LIMITS: dict[str, list[int]] = {
@@ -48,6 +49,10 @@ LIMITS: dict[str, list[int]] = {
     "`.mat` of version 5": [mat.MAX_PACKED_BYTES],
     "text: VCF, BED, GFF, bedGraph, tables": [files.MAX_LINE_BYTES, bed.MAX_LINES],
     "FASTA": [fasta.MAX_CONTIGS, fasta.MAX_UNPACKED_BYTES],
+    "lists of outputs (`--features @FILE`), names of labels (`--labels`)": [
+        features.MAX_BYTES,
+        MAX_NAMES_BYTES,
+    ],
     "motifs in MEME format": [motifs.MAX_BYTES, motifs.MAX_MOTIFS, motifs.MAX_WIDTH],
 }
 """By the first column of the page's table, in the order of the second."""

@@ -1,6 +1,8 @@
 """Damaged files of every kind: only our errors come out."""
 
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from genotools.testing.hostile import OURS, READERS, SUFFIXES, Damage, Reader, damaged, with_another_value
+from genotools.errors import DataError
+from genotools.testing.hostile import (
+    MAX_MEMORY_BYTES,
+    MAX_SECONDS,
+    READERS,
+    SUFFIXES,
+    Damage,
+    Reader,
+    damaged,
+    only_ours,
+    peak_bytes,
+    with_another_value,
+)
 
 TOKENS = [
     b"\0",
@@ -65,12 +79,35 @@ def examples(reader: Reader) -> settings:
     )
 
 
+class Watch:
+    """How long the slowest of some readings took."""
+
+    seconds = 0.0
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Measure one; what it raises of ours is swallowed."""
+        started = time.perf_counter()
+        with only_ours():
+            yield
+        self.seconds = max(self.seconds, time.perf_counter() - started)
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    """Yield a watch, and look at the end whether every file was read in bounded time and memory."""
+    before, watch = peak_bytes(), Watch()
+    yield watch
+    assert watch.seconds < MAX_SECONDS
+    assert peak_bytes() - before < MAX_MEMORY_BYTES
+
+
 def test_the_valid_file_is_read(reader: Reader, seed: Path) -> None:
     reader.read(seed)
 
 
 def test_only_our_errors_come_out(
-    reader: Reader, seed: Path, tmp_path_factory: pytest.TempPathFactory
+    reader: Reader, seed: Path, watch: Watch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     whole, folder = seed.read_bytes(), tmp_path_factory.mktemp("damaged")
     path = folder / f"damaged{reader.suffix}"
@@ -79,7 +116,7 @@ def test_only_our_errors_come_out(
     @given(damages)
     def check(changes: list[Damage]) -> None:
         path.write_bytes(damaged(whole, changes))
-        with suppress(*OURS):
+        with watch.reading():
             reader.read(path)
 
     check()
@@ -89,7 +126,7 @@ def test_only_our_errors_come_out(
     "reader", [marked(reader) for reader in READERS if reader.suffix in SUFFIXES], indirect=True
 )
 def test_whole_files_with_other_values_are_survived_too(
-    reader: Reader, seed: Path, tmp_path_factory: pytest.TempPathFactory
+    reader: Reader, seed: Path, watch: Watch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     whole = seed.read_bytes()
     path = tmp_path_factory.mktemp("values") / f"damaged{reader.suffix}"
@@ -101,7 +138,7 @@ def test_whole_files_with_other_values_are_survived_too(
         if changed is None:  # the format's own library does not write such a value
             return
         path.write_bytes(changed)
-        with suppress(*OURS):
+        with watch.reading():
             reader.read(path)
 
     check()
@@ -110,3 +147,23 @@ def test_whole_files_with_other_values_are_survived_too(
 def test_damages_are_done_one_after_the_other() -> None:
     assert damaged(b"abcdef", [Damage(0.5, 1, b"X"), Damage(0.0, 2, b"")]) == b"cXef"
     assert damaged(b"abc", [Damage(0.4, 10**9, b"")]) == b"a"
+
+
+def test_only_what_can_be_told_to_a_person_passes() -> None:
+    for ours in (DataError("x: damaged."), FileNotFoundError(2, "No such file", "x")):
+        with only_ours():
+            raise ours
+    with pytest.raises(OSError, match="Unable to open"), only_ours():
+        raise OSError("Unable to open object")  # as h5py has it
+    with pytest.raises(ValueError, match="odd"), only_ours():
+        raise ValueError("odd")
+
+
+def test_a_reader_that_takes_too_long_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Watch()
+    times = iter([0.0, 1.0, 10.0, 35.0])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(times))
+    for _ in range(2):
+        with watch.reading():
+            raise DataError("x: damaged.")
+    assert watch.seconds == 25
