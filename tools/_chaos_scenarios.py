@@ -12,7 +12,7 @@ TIMES = frozenset({"seconds", "elapsed", "sequences_per_s", "started", "path", "
 """Keys whose values differ from run to run."""
 
 PICTURES = {".png", ".svg", ".pdf"}
-PASSING = {".lock", "worker.log"}
+PASSING = (".lock", "worker.log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         is_hidden = any(part.startswith(".") for part in name.split("/"))  # what goes when it is written next
-        if not path.is_file() or path.suffix in PICTURES or is_hidden or path.name in PASSING:
+        if not path.is_file() or path.suffix in PICTURES or is_hidden or path.name.endswith(PASSING):
             continue
         data = path.read_bytes()
         if path.suffix in (".json", ".jsonl"):
