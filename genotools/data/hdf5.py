@@ -117,11 +117,13 @@ def _heaps_end(data: mmap.mmap, n_file_bytes: int) -> bool:
         here, end = place + 16, min(place + size, len(data)) if is_heap else 0
         while here + 16 <= end:
             index = int.from_bytes(data[here : here + 2], "little")
-            n_bytes = int.from_bytes(data[here + 8 : here + 12], "little")
+            n_bytes = int.from_bytes(data[here + 8 : here + 16], "little")
+            # A free one counts its own head; HDF5 counts in 64 bits, so that a great size may be a small step.
+            step = n_bytes if index == 0 else (16 + -(-n_bytes // 8) * 8) % (1 << 64)
             n_left -= 1
-            if n_left < 0 or (index == 0 and n_bytes < 16):  # a free one counts its own head
+            if n_left < 0 or step == 0 or (index == 0 and n_bytes < 16):
                 return False
-            here += n_bytes if index == 0 else 16 + -(-n_bytes // 8) * 8
+            here += step
         place = data.find(HEAP_MAGIC, place + 1)
     return True
 

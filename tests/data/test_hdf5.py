@@ -136,8 +136,9 @@ def test_a_heap_in_which_hdf5_goes_on_for_ever_is_refused(tmp_path: Path) -> Non
     place = whole.find(b"GCOL\x01")
     with open_hdf5(path) as file:
         assert file.attrs["format"] == "genotools/store"
-    for damage in (b"\0" * 16, b"\0" * 8 + b"\x0f" + b"\0" * 7):
-        path.write_bytes(whole[: place + 16] + damage + whole[place + 32 :])
+    endless = b"\xff\xff" + b"\0" * 6 + b"\xff" * 8 + b"\0" * 16  # a step of 16 in 64 bits, to one of none
+    for damage in (b"\0" * 16, b"\0" * 8 + b"\x0f" + b"\0" * 7, endless):
+        path.write_bytes(whole[: place + 16] + damage + whole[place + 16 + len(damage) :])
         readers: list[Callable[[Path], object]] = [SequenceStore.open, read_background, inspect_file]
         for read in readers:
             with pytest.raises(
