@@ -12,7 +12,8 @@ TIMES = frozenset({"seconds", "elapsed", "sequences_per_s", "started", "path", "
 """Keys whose values differ from run to run."""
 
 PICTURES = {".png", ".svg", ".pdf"}
-PASSING = (".lock", "worker.log")
+PASSING = (".lock", "worker.log", ".before")
+"""Ends of names: the state before the last one is that of the moment when a run was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
