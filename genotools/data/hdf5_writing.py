@@ -14,6 +14,9 @@ import h5py
 
 __all__ = ["writing_hdf5"]
 
+KEPT_BYTES = 1 << 16
+"""Largest block that may be HDF5's own numbers."""
+
 
 @contextmanager
 def writing_hdf5(path: Path | str, mode: Literal["w", "r+"] = "w") -> Iterator[h5py.File]:
@@ -37,18 +40,41 @@ def writing_hdf5(path: Path | str, mode: Literal["w", "r+"] = "w") -> Iterator[h
 
 
 class _Disk(io.FileIO):
-    """A file whose writes do not fail."""
+    """A file whose writes do not fail, and which gives back what was written to it even so.
+
+    HDF5 reads its own numbers again, and does not survive others. Large blocks are data and are forgotten.
+    """
 
     fault: OSError | None = None
 
+    def __init__(self, path: Path | str, mode: str) -> None:
+        super().__init__(path, mode)
+        self._dropped: list[tuple[int, bytes]] = []
+
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
-        n_written = 0
+        start, n_written = self.tell(), 0
         try:
             while n_written < len(view) and self.fault is None:
                 n_written += super().write(view[n_written:]) or 0
         except OSError as error:
             self.fault = error
+        if n_written < len(view) <= KEPT_BYTES:
+            self._dropped.append((start, bytes(view)))
+        self.seek(start + len(view))
+        return len(view)
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        start, n_read = self.tell(), 0
+        while n_read < len(view) and (n_more := super().readinto(view[n_read:])):
+            n_read += n_more
+        view[n_read:] = bytes(len(view) - n_read)
+        for place, data in self._dropped:
+            first, last = max(start, place), min(start + len(view), place + len(data))
+            if first < last:
+                view[first - start : last - start] = data[first - place : last - place]
+        self.seek(start + len(view))
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:
