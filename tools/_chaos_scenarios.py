@@ -76,8 +76,11 @@ def scenarios(inputs: Path) -> list[Scenario]:
     ]
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder but pictures, locks and what passes; without times, and the folder's name."""
+def contents(folder: Path, *, in_order: bool = True) -> dict[str, bytes]:
+    """Return every file below a folder but pictures, locks and what passes; without times, and the folder's name.
+
+    Without ``in_order`` lines of journals count as sorted: trials of several workers are in the order they end.
+    """
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -87,10 +90,14 @@ def contents(folder: Path) -> dict[str, bytes]:
         data = path.read_bytes()
         if path.suffix in (".json", ".jsonl"):
             lines = data.decode("utf-8").splitlines() if path.suffix == ".jsonl" else [data.decode("utf-8")]
-            data = "\n".join(json.dumps(_without_times(json.loads(line))) for line in lines).encode()
-        if path.suffix == ".safetensors":  # a checkpoint's history has the seconds of its epochs
+            texts = [json.dumps(_without_times(json.loads(line))) for line in lines]
+            data = "\n".join(texts if in_order else sorted(texts)).encode()
+        if (
+            path.suffix == ".safetensors"
+        ):  # a checkpoint's history has the seconds of its epochs, its sum is over all
             size = int.from_bytes(data[:8], "little")
-            data = re.sub(rb'seconds\\": [0-9.]+', b"seconds", data[8 : 8 + size]).rstrip() + data[8 + size :]
+            header = re.sub(rb'seconds\\": [0-9.]+|"sha256":"[0-9a-f]+"', b"", data[8 : 8 + size])
+            data = header.rstrip() + data[8 + size :]
         found[name] = re.sub(re.escape(str(folder)).encode(), b"FOLDER", data)
     return found
 

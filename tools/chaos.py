@@ -64,7 +64,7 @@ class Drill:
         if code:
             raise SystemExit(f"{scenario.name}: the undisturbed run failed:\n{text}")
         self.seconds = time.monotonic() - started
-        self.expected = contents(reference)
+        self.expected = contents(reference, in_order=not scenario.has_workers)
         self.size = sum(path.stat().st_size for path in reference.rglob("*") if path.is_file())
 
     def kinds(self) -> list[str]:
@@ -102,7 +102,7 @@ class Drill:
             self.tally.lost += 1
             self.tally.notes.append(f"{kinds}: exit {code}: {text.strip()[-300:]}")
             return
-        found = contents(folder)
+        found = contents(folder, in_order=not self.scenario.has_workers)
         if found != self.expected:
             self.tally.different += 1
             names = sorted(
