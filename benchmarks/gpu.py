@@ -6,9 +6,8 @@ A step is forward pass, loss with slowness penalty, backward pass, clipping and 
 the device; 1000 bp and 919 outputs. ``plain`` runs the modules as they are written, in float32; ``compiled`` gives
 the cells to ``torch.compile``, ``captured`` records the whole as a CUDA graph. ``genotools train`` records, and
 compiles if the training is long; ``variants`` and validation predict ``captured``. Times are medians between events
-on the device; set-up is what the
-first steps took, with compilation and recording; share is of the device's own peak in a large product of the same
-precision.
+on the device; set-up is what the first steps took, with compilation and recording; share is of the device's own peak
+in a large product of the same precision.
 """
 
 import argparse

@@ -1,11 +1,6 @@
-"""No room at any byte: the old file stays, nothing is left beside it, and with room it is as if nothing had been.
+"""No room at any byte: the old file stays, nothing is left beside it, and with room it is as if nothing had been."""
 
-The room is that of a file (``RLIMIT_FSIZE``), which unlike that of a disk needs no rights.
-"""
-
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +8,7 @@ import pytest
 
 from genotools.cli.main import app
 from genotools.errors import GenotoolsError
+from genotools.testing.full_disk import room_for
 from genotools.testing.inputs import write_inputs
 
 Arguments = Callable[[Path, Path], list[str]]
@@ -92,17 +88,6 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "windows.fa").write_text("".join(f">{number}\n{row}\n" for number, row in enumerate(rows)))
     (folder / "other.h5").write_bytes((folder / "store.h5").read_bytes())
     return folder
-
-
-@contextmanager
-def room_for(n_bytes: int) -> Iterator[None]:
-    """Let no file of this process grow beyond so many bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def run(arguments: list[str]) -> None:

@@ -1,8 +1,5 @@
 """HDF5 on a disk without room: it reads what it wrote, whatever became of it, and the fault is told in the end."""
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -10,16 +7,7 @@ import numpy as np
 import pytest
 
 from genotools.data.hdf5_writing import KEPT_BYTES, _Disk, writing_hdf5
-
-
-@contextmanager
-def room_for(n_bytes: int) -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+from genotools.testing.full_disk import room_for
 
 
 def test_what_was_dropped_is_read_as_it_was_written(tmp_path: Path) -> None:
