@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
@@ -17,6 +17,7 @@ from genotools.errors import DataError, OutputExistsError
 from genotools.temporaries import temporary_file
 
 __all__ = [
+    "check_can_continue",
     "check_ordinary",
     "check_output",
     "claimed",
@@ -150,6 +151,28 @@ def replacing(path: Path | str) -> Iterator[Path]:
         flush_to_disk(temporary)
         temporary.replace(path)
         flush_to_disk(path.parent)
+
+
+def check_can_continue(folder: Path, what: str, *, config: str, before_it: Collection[str]) -> None:
+    """Refuse to go on in a folder of files that no run has written.
+
+    Parameters
+    ----------
+    what
+        A noun: a search, a training.
+    config
+        Name of the file that says that the folder is a run's.
+    before_it
+        Names of what a run writes before that, besides hidden files; a kill may leave them alone.
+
+    Raises
+    ------
+    OutputExistsError
+        If ``config`` is not there, and something else is.
+    """
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if config not in found and any(name[0] != "." for name in found.difference(before_it)):
+        raise OutputExistsError(folder, f"It holds no {what} that could be continued; choose another folder.")
 
 
 @contextmanager

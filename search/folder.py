@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from genotools.errors import DataError, OutputExistsError
-from genotools.files import claimed, read_json, write_json
+from genotools.files import check_can_continue, claimed, read_json, write_json
 from genotools.formats import SEARCH
 
 __all__ = ["BEST_FILE", "opened"]
@@ -42,10 +42,9 @@ def opened(folder: Path, config: Mapping[str, Any], *, resume: bool) -> Iterator
 
 
 def _check_free(folder: Path, *, resume: bool) -> None:
-    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if resume and "config.json" not in found and any(name[0] != "." for name in found - set(FOLDERS)):
-        raise OutputExistsError(folder, "It holds no search that could be continued; choose another folder.")
-    if not resume and found - {LOCK}:
+    if resume:
+        check_can_continue(folder, "search", config="config.json", before_it=FOLDERS)
+    elif folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
         raise OutputExistsError(folder, "Continue its search with --resume, or choose another folder.")
 
 

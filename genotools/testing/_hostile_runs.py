@@ -240,21 +240,19 @@ READERS = (
         )
         for kind in ("sampling", "one-shot")
     ),
-    Reader(
-        "search journal",
-        ".jsonl",
-        _copied("evolution", "journal.jsonl"),
-        partial(_resumed, "evolution", "journal.jsonl"),
-        (*_RESUME, "search.evolution"),
-        is_slow=True,
-    ),
-    Reader(
-        "summed state of evolution",
-        ".json",
-        _copied("evolution", "checkpoint/engine.json"),
-        partial(_resumed, "evolution", "checkpoint/engine.json"),
-        (*_RESUME, "search.engine_state"),
-        is_slow=True,
+    *(
+        Reader(
+            what,
+            Path(name).suffix,
+            _copied("evolution", name),
+            partial(_resumed, "evolution", name),
+            (*_RESUME, module),
+            is_slow=True,
+        )
+        for what, name, module in (
+            ("search journal", "journal.jsonl", "search.evolution"),
+            ("summed state of evolution", "checkpoint/engine.json", "search.engine_state"),
+        )
     ),
     *(
         Reader(

@@ -27,7 +27,7 @@ import genotools
 from genotools.data.store import SequenceStore
 from genotools.data.strands import default_strands
 from genotools.errors import DataError, MissingExtraError, OutputExistsError
-from genotools.files import claimed, read_json, write_json
+from genotools.files import check_can_continue, claimed, read_json, write_json
 from genotools.formats import TRAINING, TRAINING_RESULT
 from genotools.genotype.baselines import BaselineName
 from genotools.genotype.genotype import Genotype
@@ -254,12 +254,9 @@ def _save_architecture(folder: Path, architecture: Genotype | BaselineName, *, f
 def _check_free(folder: Path, *, resume: bool, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file, a folder was expected.")
-    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if resume and CONFIG not in found and any(name[0] != "." for name in found - {GENOTYPE, BASELINE}):
-        raise OutputExistsError(
-            folder, "It holds no training that could be continued; choose another folder."
-        )
-    if not (resume or force) and found - {LOCK}:
+    if resume:
+        check_can_continue(folder, "training", config=CONFIG, before_it=(GENOTYPE, BASELINE))
+    elif not force and folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
         raise OutputExistsError(folder)
 
 
